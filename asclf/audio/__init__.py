@@ -1,0 +1,1 @@
+"""Audio without torch: decoding, resampling, level, features."""

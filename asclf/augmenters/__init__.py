@@ -1,0 +1,1 @@
+"""Augmenters: random changes of training clips, batches and features."""

@@ -1,0 +1,1 @@
+"""Backbones: features to one embedding a clip, one family a file."""

@@ -1,0 +1,1 @@
+"""The exported format: what is written beside the model, and how it is checked."""

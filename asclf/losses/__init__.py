@@ -1,0 +1,1 @@
+"""Losses: logits and targets to one number."""
