@@ -1,7 +1,7 @@
 """Layers of configuration: base files, the file itself, then `key.path=value` overrides.
 
-Mappings merge key by key; scalars and lists replace. A mapping that names another `type` than the one
-below it is another component: it replaces the whole, so that no option of the old one is left over.
+Mappings merge key by key; scalars and lists replace. A mapping that names another `type` than the
+one below it is another component: it replaces the whole, so no option of the old one is left over.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """YAML text to values that remember where they stand, and plain values back to text.
 
 PyYAML reads YAML 1.1, in which `1e-3` is a string, `no` (a word of Speech Commands) is false,
-`010` is 8, `1:30` is 90, and a repeated key silently wins. Here the text is only composed by PyYAML;
+`010` is 8, `1:30` is 90, and a repeated key silently wins. Here PyYAML only composes the text;
 scalars are read by the core schema of YAML 1.2 (section 10.3.2), and duplicate keys, anchors and
 tags are errors.
 """
