@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,11 +40,11 @@ class Entry:
     @property
     def origin(self) -> str:
         """The file and line of the factory, as `file.py:12`."""
-        code = getattr(self.factory, "__init__", self.factory)
-        code = getattr(code, "__code__", None) or getattr(self.factory, "__code__", None)
-        module = importlib.import_module(self.factory.__module__)
-        path = getattr(module, "__file__", None) or self.factory.__module__
-        return f"{path}:{code.co_firstlineno}" if code else str(path)
+        try:
+            path = inspect.getsourcefile(self.factory)
+            return f"{path}:{inspect.getsourcelines(self.factory)[1]}"
+        except (OSError, TypeError):  # made in an interpreter, or not written in Python
+            return self.factory.__module__
 
     def configure(self, **options: Any) -> Any:
         """Makes this entry's configuration: the type's defaults, then the variant's, then these."""
@@ -116,11 +117,15 @@ class Registry:
     def _load_builtins(self) -> None:
         if self._builtins_loaded:
             return
-        self._builtins_loaded = True
-        home = importlib.import_module(self.home)
-        for module in pkgutil.iter_modules(getattr(home, "__path__", ())):
-            if not module.name.startswith("_"):
-                importlib.import_module(f"{self.home}.{module.name}")
+        self._builtins_loaded = True  # first, since these modules may ask for names themselves
+        try:
+            home = importlib.import_module(self.home)
+            for module in pkgutil.iter_modules(getattr(home, "__path__", ())):
+                if not module.name.startswith("_"):
+                    importlib.import_module(f"{self.home}.{module.name}")
+        except BaseException:
+            self._builtins_loaded = False  # half a kind must not pass for the whole
+            raise
 
     def _plugins(self) -> Iterable[EntryPoint]:
         return entry_points(group=self.home)

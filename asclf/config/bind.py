@@ -23,11 +23,13 @@ from asclf.registry import Registry
 
 C = TypeVar("C")
 
+YAML_WORDS = {"a valid array": "a list", "an object": "a mapping"}  # for JSON's
+
 
 class Binder:
     """Binds the parts of one file and raises all their errors together.
 
-    What cannot be bound is noted and stands as `None` until `finish` raises.
+    What cannot be bound is noted; defaults (no component) stand in for it until `finish` raises.
     """
 
     def __init__(self, root: Node) -> None:
@@ -42,8 +44,12 @@ class Binder:
 
     def section(self, key: str, config_type: type[C]) -> C:
         """Binds the mapping under `key`, or the defaults where there is none."""
-        node = _mapping(self.root).get(key)
-        return cast(C, self._bind(node or _empty(self.root), config_type, {}))
+        return self._bind(_mapping(self.root).get(key) or _empty(self.root), config_type, {})
+
+    def subset(self, keys: Sequence[str], config_type: type[C]) -> C:
+        """Binds those keys of the root that stand alone, in no section."""
+        values = {key: node for key, node in _mapping(self.root).items() if key in keys}
+        return self._bind(dataclasses.replace(self.root, value=values), config_type, {})
 
     def component(self, key: str, registry: Registry, default: str | None) -> Component:
         """Binds the component under `key`; `default` is its type where none is named."""
@@ -86,12 +92,12 @@ class Binder:
         )
         return Component(entry, self._bind(options, entry.config_type, entry.defaults))
 
-    def _bind(self, node: Node, config_type: type[C], defaults: Mapping[str, Any]) -> Any:
+    def _bind(self, node: Node, config_type: type[C], defaults: Mapping[str, Any]) -> C:
         try:
             return bind(node, config_type, defaults)
         except ConfigErrors as found:
             self.errors += found.errors
-            return None
+            return config_type()
 
     def _note(self, what: str, where: Mark, expected: str) -> None:
         self.errors.append(ConfigError(what, where=where, expected=expected))
@@ -107,8 +113,8 @@ def bind(node: Node, config_type: type[C], defaults: Mapping[str, Any] | None = 
         error = ConfigError("this is not a mapping", where=node.mark, expected="`key: value`")
         raise ConfigErrors([error])
     values = _over(_plain(defaults or {}), node.plain())
+    adapter: pydantic.TypeAdapter[C] = pydantic.TypeAdapter(config_type)
     try:
-        adapter: pydantic.TypeAdapter[C] = pydantic.TypeAdapter(config_type)
         return adapter.validate_json(json.dumps(values))
     except pydantic.ValidationError as error:
         raise ConfigErrors([_placed(item, node, config_type) for item in error.errors()]) from error
@@ -121,11 +127,15 @@ def _placed(item: Any, node: Node, config_type: type) -> ConfigError:
         child = _mapping(parent).get(str(path[-1]))
         known = _field_names(config_type, path[:-1])
         return unknown_key(str(path[-1]), child.key_mark if child else parent.mark, known)
-    place = node.at(path)
-    name = ".".join(map(str, path)) or config_type.__name__
-    what = f"`{name}` is {_shown(item['input'])}"
-    message = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return ConfigError(what, where=place.mark, expected=message)
+    place, walked = node.follow(path)  # pydantic adds the type tried, where a union has several
+    name = ".".join(map(str, walked)) or config_type.__name__
+    what = f"`{name}` is {_shown(place.plain() if walked else item['input'])}"
+    if item["type"] == "missing":  # every field has a default, so this is an item of a tuple
+        return ConfigError(f"{what}, which is too short", where=place.mark)
+    before, should_be, message = item["msg"].partition("Input should be ")
+    if not should_be:
+        return ConfigError(f"{what}: {before.removeprefix('Value error, ')}", where=place.mark)
+    return ConfigError(what, where=place.mark, expected=YAML_WORDS.get(message, message))
 
 
 def unknown_key(key: str, where: Mark | None, known: Sequence[str]) -> ConfigError:

@@ -13,8 +13,8 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from asclf.config.bind import Binder
 from asclf.config.component import Component, component_config
 from asclf.config.merge import load_layers
-from asclf.config.yaml import Node, dump_yaml
-from asclf.errors import ConfigError
+from asclf.config.yaml import Mark, Node, dump_yaml
+from asclf.errors import AsclfError, ConfigError
 from asclf.registry import (
     AUGMENTERS,
     BACKBONES,
@@ -131,15 +131,10 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> ExperimentConf
 
 def bind_experiment(root: Node) -> ExperimentConfig:
     """Binds a tree of values; raises all errors at once."""
-    assert isinstance(root.value, dict)
-    top_values = {key: node for key, node in root.value.items() if key in TOP_KEYS}
-    top_binder = Binder(Node({"top": Node(top_values, root.mark)}, root.mark))
-    top = top_binder.section("top", _TopConfig)
-    top_binder.finish()
-    for plugin in top.plugins:
-        _import_plugin(plugin, root.value["plugins"])
+    _import_plugins(root.at(["plugins"]))
     binder = Binder(root)
     binder.keys(KEYS)
+    top = binder.subset(TOP_KEYS, _TopConfig)
     config = ExperimentConfig(
         seed=top.seed,
         sample_rate=top.sample_rate,
@@ -158,13 +153,22 @@ def bind_experiment(root: Node) -> ExperimentConfig:
     return config
 
 
-def _import_plugin(name: str, node: Node) -> None:
+def _import_plugins(node: Node) -> None:
+    names = node.value if isinstance(node.value, list) else ()  # binding refuses what is no list
+    for name in names:
+        if isinstance(name.value, str):
+            _import_plugin(name.value, name.mark)
+
+
+def _import_plugin(name: str, where: Mark) -> None:
     try:
         importlib.import_module(name)
-    except ImportError as error:
+    except AsclfError:
+        raise
+    except Exception as error:  # whatever a plugin's import raises is its user's problem
         raise ConfigError(
-            f"the plugin {name!r} cannot be imported: {error}",
-            where=node.mark,
+            f"the plugin {name!r} cannot be imported: {type(error).__name__}: {error}",
+            where=where,
             hint="is it installed, or on PYTHONPATH?",
         ) from error
 

@@ -16,13 +16,16 @@ from asclf.errors import ConfigError
 
 
 def load_layers(path: Path, overrides: Sequence[str] = ()) -> Node:
-    """Reads `path`, its `base:` files (one level deep) and applies `overrides` in order."""
+    """Reads `path`, its `base:` files (one level deep) and applies `overrides` in order.
+
+    Those that set a `type` go first: an option set beside it belongs to the new component.
+    """
     own = _mapping(read_yaml(path))
     merged = Node({}, own.mark)
     for base in _base_paths(own, path):
         merged = merge(merged, _read_base(base))
     merged = merge(merged, _without_base(own))
-    for override in overrides:
+    for override in sorted(overrides, key=_sets_type, reverse=True):
         merged = apply_override(merged, override)
     return merged
 
@@ -53,6 +56,10 @@ def apply_override(root: Node, text: str) -> Node:
     if not value.strip():
         leaf = replace(leaf, value=None)
     return _set(root, key.strip().split("."), leaf, mark)
+
+
+def _sets_type(override: str) -> bool:
+    return override.partition("=")[0].strip().endswith(".type")
 
 
 def _set(node: Node, steps: Sequence[str], leaf: Node, mark: Mark) -> Node:

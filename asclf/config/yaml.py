@@ -61,15 +61,19 @@ class Node:
 
     def at(self, path: Sequence[str | int]) -> Node:
         """The node at `path`, or the nearest one above it where the path leaves the tree."""
+        return self.follow(path)[0]
+
+    def follow(self, path: Sequence[str | int]) -> tuple[Node, tuple[str | int, ...]]:
+        """Walks `path` as far as it exists; returns the node there, and the part walked."""
         node = self
-        for step in path:
+        for depth, step in enumerate(path):
             if isinstance(node.value, Mapping) and step in node.value:
                 node = node.value[str(step)]
-            elif isinstance(node.value, list | tuple) and isinstance(step, int):
-                node = node.value[step]
+            elif isinstance(node.value, list) and step in range(len(node.value)):
+                node = node.value[int(step)]
             else:
-                break
-        return node
+                return node, tuple(path[:depth])
+        return node, tuple(path)
 
 
 def read_yaml(path: Path) -> Node:
@@ -93,13 +97,15 @@ def parse_yaml(text: str, source: str) -> Node:
     try:
         _refuse_anchors(text, source)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return Node({}, Mark(source, 1, 1)) if root is None else _convert(root, source)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = Mark(source, mark.line + 1, mark.column + 1) if mark else source
+        where = _mark(mark, source) if mark else source
         raise ConfigError(f"not YAML: {error.problem}", where=where) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"not YAML: {error}", where=source) from error
-    return Node({}, Mark(source, 1, 1)) if root is None else _convert(root, source)
+    except yaml.reader.ReaderError as error:
+        raise ConfigError(f"not YAML: {_unprintable(error)}", where=source) from error
+    except RecursionError as error:
+        raise ConfigError("not YAML of this kind: it is nested too deeply", where=source) from error
 
 
 def _refuse_anchors(text: str, source: str) -> None:
@@ -110,6 +116,10 @@ def _refuse_anchors(text: str, source: str) -> None:
                 where=_mark(token.start_mark, source),
                 hint="write the value out, or share it through `base:`",
             )
+
+
+def _unprintable(error: yaml.reader.ReaderError) -> str:
+    return f"the character U+{error.character:04X} at position {error.position} is not text"
 
 
 def _mark(mark: Any, source: str) -> Mark:
@@ -124,7 +134,10 @@ def _convert(node: yaml.Node, source: str) -> Node:
         return Node([_convert(item, source) for item in node.value], mark)
     assert isinstance(node, yaml.ScalarNode)
     is_plain = node.style is None  # neither quoted nor a block
-    return Node(read_scalar(node.value) if is_plain else node.value, mark)
+    try:
+        return Node(read_scalar(node.value) if is_plain else node.value, mark)
+    except ValueError as error:  # Python reads no integer of more than 4300 digits
+        raise ConfigError("this number has too many digits", where=mark) from error
 
 
 def _items(node: yaml.MappingNode, source: str) -> Iterator[tuple[str, Node]]:
@@ -195,7 +208,7 @@ def _is_deep(value: Any) -> bool:
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z_][\w-]*", key) else json.dumps(key)
+    return key if re.fullmatch(r"[A-Za-z_][\w-]*", key, re.ASCII) else _quoted(key)
 
 
 def _flow(value: Any) -> str:
@@ -207,10 +220,18 @@ def _flow(value: Any) -> str:
         return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
     if isinstance(value, str) and _is_plain_word(value):
         return value
-    return json.dumps(value if not isinstance(value, Path) else str(value), ensure_ascii=True)
+    return _quoted(str(value)) if isinstance(value, str | Path) else json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """A double-quoted scalar in ASCII; JSON would write 😀 as a pair that YAML reads as two."""
+    escaped = json.dumps(text, ensure_ascii=False)
+    return re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", escaped)
 
 
 def _is_plain_word(text: str) -> bool:
     if YAML_1_1_BOOL.fullmatch(text):
         return False  # quoted, so that other programs read the word as well
-    return bool(re.fullmatch(r"[A-Za-z_][\w./-]*", text)) and isinstance(read_scalar(text), str)
+    return bool(re.fullmatch(r"[A-Za-z_][\w./-]*", text, re.ASCII)) and isinstance(
+        read_scalar(text), str
+    )
