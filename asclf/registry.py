@@ -69,6 +69,11 @@ class Registry:
         self._entries: dict[str, Entry] = {}
         self._builtins_loaded = False
 
+    @property
+    def plural(self) -> str:
+        """The kind in the plural, as `losses`."""
+        return self.home.rpartition(".")[2]
+
     def register(self, name: str, config_type: type, **defaults: Any) -> Callable[[F], F]:
         """Returns the decorator that registers a class or function as `name`.
 
@@ -149,13 +154,13 @@ class Registry:
                 raise RegistryError(
                     f"its entry point announces {self.kind} {name!r}, but registers no such name",
                     where=where,
-                    hint=f"decorate the class with @{self.kind.upper()}S.register({name!r}, …)",
+                    hint=f"decorate the class with @{self.plural.upper()}.register({name!r}, …)",
                 )
 
     def _unknown(self, name: str, where: object) -> UnknownComponentError:
         matches = difflib.get_close_matches(name, self.names(), n=1)
         known = ", ".join(self.names())
-        hints = [f"did you mean {matches[0]!r}?" if matches else f"known {self.kind}s: {known}"]
+        hints = [f"did you mean {matches[0]!r}?" if matches else f"known {self.plural}: {known}"]
         hints += [
             f"{near!r} is {article(other.kind)}"
             for other in REGISTRIES.values()

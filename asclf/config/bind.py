@@ -62,7 +62,7 @@ class Binder:
         if node is None or node.value is None:
             return ()
         if not isinstance(node.value, list):
-            self._note(f"`{key}` is not a list", node.mark, f"a list of {registry.kind}s")
+            self._note(f"`{key}` is not a list", node.mark, f"a list of {registry.plural}")
             return ()
         found = [self._component(item, registry, None) for item in node.value]
         return tuple(component for component in found if component is not None)
