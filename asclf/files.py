@@ -1,9 +1,10 @@
-"""Files that are either whole or not there: written beside their place, then renamed into it."""
+"""Files and folders that are whole or absent: written beside their place, then renamed into it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,29 @@ def whole_file(path: Path) -> Iterator[Path]:
         _flush_to_disk(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yields a temporary folder to fill; it takes the place of `path` when the block succeeds.
+
+    An older folder is renamed away first and removed last, so a failure at any point leaves it.
+    """
+    part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    part.mkdir(parents=True)
+    try:
+        yield part
+        for file in part.iterdir():
+            _flush_to_disk(file)
+        if path.exists():
+            path.rename(old)
+        part.rename(path)
+        _flush_to_disk(path.parent)
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for leftover in (part, old):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
