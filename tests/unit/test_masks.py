@@ -19,9 +19,7 @@ def test_frame_keep_mask_is_true_before_the_end_of_each_clip() -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(("ratio", "expected"), [(0.0, True), (1.0, False)])
-def test_ratio_0_keeps_all_and_ratio_1_nothing(
-    strategy: str, ratio: float, expected: bool
-) -> None:
+def test_ratio_0_keeps_all_and_ratio_1_nothing(strategy: str, ratio: float, expected: bool) -> None:
     feats = torch.randn(2, 37, 23)
     mask = block_keep_mask(feats, None, BlockMaskOptions(strategy=strategy, ratio=ratio))
     assert mask.shape == feats.shape
