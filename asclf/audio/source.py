@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asclf.audio.io import load_audio
+from asclf.audio.io import LARGEST_SAMPLE, load_audio
 from asclf.audio.resample import resample
 from asclf.errors import AudioError
 
@@ -33,7 +33,8 @@ def read_source(
     """
     if isinstance(source, str | Path):
         return load_audio(Path(source), sample_rate), str(source)
-    return resample(_mono(source), from_hz or sample_rate, sample_rate), "array"
+    waveform = resample(_mono(source), from_hz or sample_rate, sample_rate)
+    return np.clip(waveform, -1.0, 1.0), "array"
 
 
 def _mono(samples: Samples) -> NDArray[np.float32]:
@@ -48,7 +49,12 @@ def _mono(samples: Samples) -> NDArray[np.float32]:
             f"the samples have the shape {samples.shape}",
             expected="(S,) or (S, channels), not empty",
         )
-    if not np.isfinite(samples).all():
-        raise AudioError("the samples are not finite", expected="numbers in [−1, 1]")
+    largest = np.abs(samples).max()  # NaN where one sample is
+    if not largest <= LARGEST_SAMPLE:
+        raise AudioError(
+            f"a sample is {largest:g}",
+            expected="numbers in [−1, 1]",
+            hint="divide by the scale that the samples are on",
+        )
     mono = samples if samples.ndim == 1 else samples.mean(axis=1)  # (S,)
     return mono.astype(np.float32)

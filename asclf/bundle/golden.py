@@ -116,10 +116,10 @@ def load_golden(path: Path) -> dict[str, Golden]:
         BundleError: The file is missing or not such a file.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             names = dict.fromkeys(key.rpartition(".")[0] for key in arrays)
             return {name: _golden(arrays, name) for name in names}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BundleError(
             f"the golden vectors cannot be read: {error}", where=path, hint="export it again"
         ) from error
