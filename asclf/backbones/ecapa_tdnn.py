@@ -70,9 +70,8 @@ class EcapaTdnn(nn.Module):
 
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, F), (B,) frames → (B, D); below 5 frames, the last one is repeated."""
-        x = feats.transpose(1, 2)  # (B, F, T)
-        if x.shape[2] < MIN_FRAMES:
-            x = functional.pad(x, (0, MIN_FRAMES - x.shape[2]), mode="replicate")
+        missing = torch.sym_max(MIN_FRAMES - feats.shape[1], 0)  # a branch would not be exported
+        x = functional.pad(feats.transpose(1, 2), (0, missing), mode="replicate")  # (B, F, T)
         keep_mask = None if lengths is None else frame_keep_mask(lengths, x.shape[2])
         x = self.stem(x)  # (B, C, T)
         outputs = []
