@@ -44,7 +44,7 @@ class Binder:
 
     def section(self, key: str, config_type: type[C]) -> C:
         """Binds the mapping under `key`, or the defaults where there is none."""
-        return self._bind(_mapping(self.root).get(key) or _empty(self.root), config_type, {})
+        return self._bind(self._part(key), config_type, {})
 
     def subset(self, keys: Sequence[str], config_type: type[C]) -> C:
         """Binds those keys of the root that stand alone, in no section."""
@@ -53,8 +53,7 @@ class Binder:
 
     def component(self, key: str, registry: Registry, default: str | None) -> Component:
         """Binds the component under `key`; `default` is its type where none is named."""
-        node = _mapping(self.root).get(key) or _empty(self.root)
-        return cast(Component, self._component(node, registry, default))
+        return cast(Component, self._component(self._part(key), registry, default))
 
     def components(self, key: str, registry: Registry) -> tuple[Component, ...]:
         """Binds the list of components under `key`."""
@@ -74,13 +73,17 @@ class Binder:
         if self.errors:
             raise ConfigErrors(self.errors)
 
+    def _part(self, key: str) -> Node:
+        node = _mapping(self.root).get(key, self.root)
+        return Node({}, node.mark) if node is self.root or node.value is None else node
+
     def _component(self, node: Node, registry: Registry, default: str | None) -> Any:
         if not isinstance(node.value, Mapping):
             self._note(f"a {registry.kind} is a mapping", node.mark, "type: NAME and its options")
             return None
         type_node = node.value.get("type", Node(default, node.mark))
         if not isinstance(type_node.value, str):
-            self._note(f"this {registry.kind} has no `type`", node.mark, "type: NAME")
+            self._note(f"this {registry.kind} has no `type`", type_node.mark, "type: NAME")
             return None
         try:
             entry = registry.get(type_node.value, where=type_node.mark)
@@ -173,7 +176,3 @@ def _over(below: Any, above: Any) -> Any:
 
 def _mapping(node: Node) -> Mapping[str, Node]:
     return node.value if isinstance(node.value, Mapping) else {}
-
-
-def _empty(root: Node) -> Node:
-    return Node({}, root.mark)

@@ -22,8 +22,8 @@ def load_layers(path: Path, overrides: Sequence[str] = ()) -> Node:
     """
     own = _mapping(read_yaml(path))
     merged = Node({}, own.mark)
-    for base in _base_paths(own, path):
-        merged = merge(merged, _read_base(base))
+    for base in _bases(own):
+        merged = merge(merged, _read_base(path.parent / str(base.value), base.mark))
     merged = merge(merged, _without_base(own))
     for override in sorted(overrides, key=_sets_type, reverse=True):
         merged = apply_override(merged, override)
@@ -68,9 +68,11 @@ def _set(node: Node, steps: Sequence[str], leaf: Node, mark: Mark) -> Node:
         items = list(node.value)
         items[int(step)] = _set(items[int(step)], rest, leaf, mark) if rest else leaf
         return replace(node, value=items)
+    if node.value is None:
+        node = replace(node, value={})
     if not isinstance(node.value, Mapping):
         raise ConfigError(f"there is no {step!r} to set", where=mark, hint=f"see {node.mark}")
-    child = node.value.get(step, Node({}, mark, mark))
+    child = node.value.get(step, Node(None, mark, mark))
     new = _set(child, rest, leaf, mark) if rest else _replace_leaf(child, step, leaf)
     return _drop_options_of_old_type(node, replace(node, value={**node.value, step: new}), step)
 
@@ -104,18 +106,17 @@ def _at_command_line(node: Node, mark: Mark) -> Node:
     return Node(value, mark, mark if node.key_mark else None)
 
 
-def _base_paths(own: Node, path: Path) -> list[Path]:
+def _bases(own: Node) -> Sequence[Node]:
     assert isinstance(own.value, Mapping)
-    node = own.value.get("base")
-    if node is None:
-        return []
-    names = node.plain()
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    node = own.value.get("base", Node([], own.mark))
+    if not isinstance(node.value, list) or not all(isinstance(b.value, str) for b in node.value):
         raise ConfigError("`base` is not a list of files", where=node.mark, expected="base: [FILE]")
-    return [path.parent / name for name in names]
+    return node.value
 
 
-def _read_base(path: Path) -> Node:
+def _read_base(path: Path, asked_at: Mark) -> Node:
+    if not path.is_file():
+        raise ConfigError(f"there is no base file {path}", where=asked_at)
     root = _mapping(read_yaml(path))
     assert isinstance(root.value, Mapping)
     if "base" in root.value:
