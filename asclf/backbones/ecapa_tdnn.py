@@ -70,7 +70,8 @@ class EcapaTdnn(nn.Module):
 
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, F), (B,) frames → (B, D); below 5 frames, the last one is repeated."""
-        missing = torch.sym_max(MIN_FRAMES - feats.shape[1], 0)  # a branch would not be exported
+        # A branch would not be exported.
+        missing = torch.sym_max(MIN_FRAMES - feats.shape[1], 0)  # type: ignore[no-untyped-call]
         x = functional.pad(feats.transpose(1, 2), (0, missing), mode="replicate")  # (B, F, T)
         keep_mask = None if lengths is None else frame_keep_mask(lengths, x.shape[2])
         x = self.stem(x)  # (B, C, T)
