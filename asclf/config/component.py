@@ -30,6 +30,16 @@ def component_config(cls: type[C]) -> type[C]:
     return cast(type[C], decorate(cls))
 
 
+def field_docs(config_type: type) -> dict[str, str]:
+    """The doc string below each field of a `@component_config` class, inherited fields too."""
+    fields = [
+        item
+        for base in reversed(config_type.__mro__)
+        for item in vars(base).get("__pydantic_fields__", {}).items()
+    ]
+    return {name: info.description for name, info in fields if info.description}
+
+
 @dataclass(frozen=True)
 class Component:
     """A component chosen in YAML: its registry entry and its bound configuration."""

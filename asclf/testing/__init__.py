@@ -1,0 +1,42 @@
+"""The contract suite: what every component promises, as checks that a plugin's author runs as well.
+
+    import pytest
+    from asclf.registry import BACKBONES
+    from asclf.testing import Check, checks
+
+    @pytest.mark.parametrize("check", checks("backbone"), ids=lambda check: check.__name__)
+    def test_my_net(check: Check) -> None:
+        check(BACKBONES.get("my_net"))
+
+A check takes a registry entry, builds it with its default configuration, and raises AssertionError
+where a promise is broken. Each seeds torch for itself and leaves torch's generator as it was.
+"""
+
+from __future__ import annotations
+
+from asclf.errors import RegistryError
+from asclf.testing import augmenter, backbone, config, frontend, head, loss, optimizer, scheduler
+from asclf.testing._tools import Check
+
+__all__ = ["Check", "checks"]
+
+BY_KIND = {
+    "augmenter": augmenter.CHECKS,
+    "backbone": backbone.CHECKS,
+    "frontend": frontend.CHECKS,
+    "head": head.CHECKS,
+    "loss": loss.CHECKS,
+    "optimizer": optimizer.CHECKS,
+    "scheduler": scheduler.CHECKS,
+}
+
+
+def checks(kind: str) -> tuple[Check, ...]:
+    """The checks of one kind of component (`backbone`, `frontend`, …), those of its config first.
+
+    Raises:
+        RegistryError: There is no such kind.
+    """
+    if kind not in BY_KIND:
+        raise RegistryError(f"no kind {kind!r}", expected=f"one of {', '.join(sorted(BY_KIND))}")
+    return (*config.CHECKS, *BY_KIND[kind])

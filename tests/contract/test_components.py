@@ -1,0 +1,64 @@
+"""Every registered component keeps the promises of its kind."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from asclf import testing
+from asclf.registry import REGISTRIES, Registry
+from asclf.testing import Check, checks
+
+CASES = [
+    pytest.param(registry, name, check, id=f"{registry.kind}-{name}-{check.__name__}")
+    for registry in REGISTRIES.values()
+    for name in registry.names()
+    for check in checks(registry.kind)
+]
+
+
+@pytest.mark.parametrize(("registry", "name", "check"), CASES)
+def test_contract(registry: Registry, name: str, check: Check) -> None:
+    check(registry.get(name))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("frontends", {"fbank", "mel_spectrogram", "mfcc", "spectrogram", "waveform"}),
+        (
+            "augmenters",
+            {
+                "block_mask",
+                "gain",
+                "gaussian_noise",
+                "mixup",
+                "spec_augment",
+                "speed",
+                "time_shift",
+            },
+        ),
+        ("backbones", {"ecapa_tdnn", "spectromasknet", "spectromasknet_small"}),
+        ("heads", {"linear"}),
+        ("losses", {"cross_entropy"}),
+        ("optimizers", {"adam", "adamw", "sgd"}),
+        ("schedulers", {"warmup_cosine"}),
+    ],
+)
+def test_every_kind_has_its_built_in_components_under_test(kind: str, expected: set[str]) -> None:
+    registry = REGISTRIES[kind]
+    tested = {case.values[1] for case in CASES if case.values[0] is registry}
+    assert expected <= tested
+
+
+def test_no_kind_and_no_check_is_left_out() -> None:
+    assert {registry.kind for registry in REGISTRIES.values()} == set(testing.BY_KIND)
+    for module in (*map(vars(testing).get, testing.BY_KIND), testing.config):
+        written = [
+            function
+            for name, function in inspect.getmembers(module, inspect.isfunction)
+            if name.startswith("check_")
+        ]
+        assert len(written) >= 2
+        assert set(written) == set(module.CHECKS)

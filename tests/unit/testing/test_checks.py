@@ -1,0 +1,265 @@
+"""The contract suite notices every broken promise that it is there for."""
+# ruff: noqa: ARG001, ARG002 (a broken component ignores what it should use)
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from asclf.config import component_config
+from asclf.errors import RegistryError
+from asclf.masks import frame_keep_mask
+from asclf.protocols import LengthsPolicy
+from asclf.registry import Entry
+from asclf.testing import BY_KIND, Check, checks
+
+
+@component_config
+class GoodConfig:
+    """Options of a component that keeps its promises."""
+
+    width: int = 4
+    """Something documented."""
+
+
+@component_config
+class SilentConfig:
+    """Options one of which says nothing."""
+
+    width: int = 4
+
+
+class GoodBackbone(nn.Module):
+    """A masked mean over time, mapped to an embedding."""
+
+    lengths_policy: LengthsPolicy = "masked"
+    paper = "none"
+
+    def __init__(self, config: GoodConfig, *, feat_dim: int) -> None:
+        super().__init__()
+        self.embed_dim = config.width
+        self.project = nn.Linear(feat_dim, config.width)
+
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        if lengths is None:
+            return self.project(feats.mean(1))
+        keep = frame_keep_mask(lengths, feats.shape[1]).unsqueeze(2)
+        return self.project(feats.where(keep, 0).sum(1) / lengths.unsqueeze(1))
+
+
+class ForgetsLengths(GoodBackbone):
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats)
+
+
+class LooksAtItsMates(GoodBackbone):
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats - feats.mean(0), lengths)
+
+
+class DropsInEval(GoodBackbone):
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return nn.functional.dropout(super().forward(feats, lengths), training=True)
+
+
+class HasIdleWeight(GoodBackbone):
+    def __init__(self, config: GoodConfig, *, feat_dim: int) -> None:
+        super().__init__(config, feat_dim=feat_dim)
+        self.idle = nn.Parameter(torch.zeros(3))
+
+
+class FailsOnSilence(GoodBackbone):
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats / feats.std((1, 2), keepdim=True), lengths)
+
+
+class NeedsManyFrames(GoodBackbone):
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats.unfold(1, 5, 1).mean(3), lengths)
+
+
+class ForgetsState(GoodBackbone):
+    def __init__(self, config: GoodConfig, *, feat_dim: int) -> None:
+        super().__init__(config, feat_dim=feat_dim)
+        self.scale = torch.rand(())
+
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats, lengths) * self.scale
+
+
+class DrawsElsewhere(GoodBackbone):
+    other = Generator().manual_seed(0)
+
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        embedding = super().forward(feats, lengths)
+        return embedding + torch.randn(1, generator=self.other) if self.training else embedding
+
+
+class NamesNoSource(GoodBackbone):
+    paper = ""
+
+
+def backbone_entry(factory: type, config_type: type = GoodConfig) -> Entry:
+    return Entry("backbone", factory.__name__, factory, config_type)
+
+
+def failed(entry: Entry) -> set[str]:
+    """The names of the checks of its kind that the entry does not pass."""
+    return {check.__name__ for check in BY_KIND[entry.kind] if not passes(check, entry)}
+
+
+def passes(check: Check, entry: Entry) -> bool:
+    try:
+        check(entry)
+    except Exception:  # a promise may be broken by an error of its own
+        return False
+    return True
+
+
+def test_a_good_backbone_passes_every_check() -> None:
+    assert failed(backbone_entry(GoodBackbone)) == set()
+
+
+@pytest.mark.parametrize(
+    ("factory", "check"),
+    [
+        (ForgetsLengths, "check_padding_does_not_matter"),
+        (LooksAtItsMates, "check_batch_mates_do_not_matter"),
+        (DropsInEval, "check_evaluation_is_deterministic"),
+        (HasIdleWeight, "check_every_parameter_gets_a_gradient"),
+        (FailsOnSilence, "check_silence"),
+        (NeedsManyFrames, "check_shortest_clips"),
+        (ForgetsState, "check_state_round_trip"),
+        (DrawsElsewhere, "check_seed_decides_weights_and_training"),
+        (NamesNoSource, "check_declares_what_it_is"),
+    ],
+)
+def test_a_broken_backbone_fails_its_check(factory: type, check: str) -> None:
+    assert check in failed(backbone_entry(factory))
+
+
+class GoodNoise:
+    """Adds noise to clips and feats."""
+
+    def __init__(self, config: GoodConfig, *, sample_rate: int) -> None:
+        pass
+
+    def augment_clip(self, waveform: Tensor, generator: Generator) -> Tensor:
+        return waveform + torch.randn(waveform.shape, generator=generator)
+
+    def augment_feats(self, feats: Tensor, lengths: Tensor | None, generator: Generator) -> Tensor:
+        return feats + torch.randn(feats.shape, generator=generator)
+
+
+class NoiseOfItsOwn(GoodNoise):
+    def augment_clip(self, waveform: Tensor, generator: Generator) -> Tensor:
+        return waveform + torch.randn(waveform.shape)
+
+
+class NoiseInPlace(GoodNoise):
+    def augment_clip(self, waveform: Tensor, generator: Generator) -> Tensor:
+        return waveform.add_(torch.randn(waveform.shape, generator=generator))
+
+
+class Nothing(GoodNoise):
+    def augment_clip(self, waveform: Tensor, generator: Generator) -> Tensor:
+        return waveform
+
+    def augment_feats(self, feats: Tensor, lengths: Tensor | None, generator: Generator) -> Tensor:
+        return feats
+
+
+class LevelOfTheWholeBatch(GoodNoise):
+    def augment_feats(self, feats: Tensor, lengths: Tensor | None, generator: Generator) -> Tensor:
+        return super().augment_feats(feats, lengths, generator) - feats.mean()
+
+
+class LastSampleLost(GoodNoise):
+    def augment_clip(self, waveform: Tensor, generator: Generator) -> Tensor:
+        return super().augment_clip(waveform, generator)[:-1]
+
+
+@pytest.mark.parametrize(
+    ("factory", "expected"),
+    [
+        (GoodNoise, None),
+        (NoiseOfItsOwn, "check_generator_decides_everything"),
+        (NoiseInPlace, "check_input_stays_as_it_was"),
+        (Nothing, "check_acts_on_something"),
+        (LevelOfTheWholeBatch, "check_padding_is_not_looked_at"),
+        (LastSampleLost, "check_results_are_finite_and_of_their_shape"),
+    ],
+)
+def test_augmenters_fail_their_check_and_no_other(factory: type, expected: str | None) -> None:
+    entry = Entry("augmenter", factory.__name__, factory, GoodConfig)
+    assert failed(entry) == ({expected} if expected else set())
+
+
+class PerBatchLoss:
+    def __init__(self, config: GoodConfig, *, num_classes: int) -> None:
+        pass
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(logits, targets, reduction="sum")
+
+
+def test_a_loss_that_sums_over_clips_fails() -> None:
+    entry = Entry("loss", "sum", PerBatchLoss, GoodConfig)
+    assert failed(entry) == {"check_is_a_mean_over_clips"}
+
+
+class CountingScheduler:
+    def __init__(self, config: GoodConfig, **lengths: int) -> None:
+        self.asked = 0
+
+    def factor(self, step: int) -> float:
+        self.asked += 1
+        return 1 / self.asked
+
+
+def test_a_scheduler_with_a_state_fails() -> None:
+    entry = Entry("scheduler", "counting", CountingScheduler, GoodConfig)
+    assert failed(entry) == {"check_factor_depends_on_the_step_alone"}
+
+
+def half_of_adam(config: GoodConfig, *, model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam([*model.parameters()][:2], lr=0.01)
+
+
+def test_an_optimizer_that_forgets_parameters_fails() -> None:
+    entry = Entry("optimizer", "half", half_of_adam, GoodConfig)
+    assert failed(entry) == {"check_every_parameter_moves"}
+
+
+def test_an_option_without_a_doc_string_fails() -> None:
+    entry = backbone_entry(GoodBackbone, SilentConfig)
+    documented = next(c for c in checks("backbone") if c.__name__ == "check_config_is_documented")
+    documented(backbone_entry(GoodBackbone))
+    with pytest.raises(AssertionError, match="SilentConfig: no doc string below .'width'"):
+        documented(entry)
+
+
+def test_checks_leave_the_global_generator_as_it_was() -> None:
+    state = torch.get_rng_state()
+    for check in BY_KIND["backbone"]:
+        check(backbone_entry(GoodBackbone))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_checks_of_an_unknown_kind_say_which_there_are() -> None:
+    with pytest.raises(RegistryError, match="no kind 'backbones'; expected one of augmenter, back"):
+        checks("backbones")
+
+
+@pytest.mark.parametrize("kind", BY_KIND)
+def test_the_checks_of_every_kind_begin_with_those_of_its_config(kind: str) -> None:
+    found: Any = checks(kind)
+    assert [check.__name__ for check in found[:3]] == [
+        "check_config_has_defaults",
+        "check_config_is_documented",
+        "check_config_round_trip",
+    ]
+    assert len(found) > 4
