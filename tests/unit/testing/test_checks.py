@@ -238,7 +238,7 @@ def test_an_option_without_a_doc_string_fails() -> None:
     entry = backbone_entry(GoodBackbone, SilentConfig)
     documented = next(c for c in checks("backbone") if c.__name__ == "check_config_is_documented")
     documented(backbone_entry(GoodBackbone))
-    with pytest.raises(AssertionError, match="SilentConfig: no doc string below .'width'"):
+    with pytest.raises(AssertionError, match=r"SilentConfig: no doc string below .'width'"):
         documented(entry)
 
 
