@@ -137,6 +137,16 @@ def check_state_round_trip(entry: Entry) -> None:
 
 
 @seeded
+def check_memory_format_changes_nothing(entry: Entry) -> None:
+    """With kernels stored as NHWC, as training may store them, it embeds and learns the same."""
+    backbone, feats = _build(entry).eval(), torch.randn(2, FRAMES, FEAT_DIM)
+    plain = _embed(backbone, feats)
+    backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    assert_same(_embed(backbone, feats), plain, "with kernels as NHWC and NCHW", TOLERANCE)
+    assert_gradients(backbone, backbone.train()(feats))
+
+
+@seeded
 def check_can_be_counted_without_memory(entry: Entry) -> None:
     """On the meta device it has the parameters that it has on the CPU."""
     with torch.device("meta"):
@@ -175,5 +185,6 @@ CHECKS: tuple[Check, ...] = (
     check_padding_does_not_matter,
     check_lengths_of_whole_clips_change_nothing,
     check_state_round_trip,
+    check_memory_format_changes_nothing,
     check_can_be_counted_without_memory,
 )

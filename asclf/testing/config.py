@@ -22,7 +22,8 @@ def check_config_is_documented(entry: Entry) -> None:
     """The class, its configuration and every field of it have a doc string."""
     assert entry.factory.__doc__, f"{entry.factory} has no doc string"
     for config_type in _config_types(entry.configure()):
-        assert config_type.__doc__, f"{config_type} has no doc string"
+        doc, signature = config_type.__doc__, f"{config_type.__name__}("  # a dataclass's own doc
+        assert doc and not doc.startswith(signature), f"{config_type} has no doc string"
         undocumented = {field.name for field in fields(config_type)} - {*field_docs(config_type)}
         assert not undocumented, f"{config_type.__name__}: no doc string below {undocumented}"
 

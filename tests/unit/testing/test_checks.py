@@ -26,6 +26,12 @@ class GoodConfig:
 
 
 @component_config
+class NamelessConfig:
+    width: int = 4
+    """Something documented."""
+
+
+@component_config
 class SilentConfig:
     """Options one of which says nothing."""
 
@@ -98,6 +104,15 @@ class DrawsElsewhere(GoodBackbone):
         return embedding + torch.randn(1, generator=self.other) if self.training else embedding
 
 
+class ViewsItsKernel(GoodBackbone):
+    def __init__(self, config: GoodConfig, *, feat_dim: int) -> None:
+        super().__init__(config, feat_dim=feat_dim)
+        self.kernel = nn.Parameter(torch.ones(1, 2, 3, 3))
+
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats, lengths) * self.kernel.view(-1).sum()
+
+
 class NamesNoSource(GoodBackbone):
     paper = ""
 
@@ -134,6 +149,7 @@ def test_a_good_backbone_passes_every_check() -> None:
         (NeedsManyFrames, "check_shortest_clips"),
         (ForgetsState, "check_state_round_trip"),
         (DrawsElsewhere, "check_seed_decides_weights_and_training"),
+        (ViewsItsKernel, "check_memory_format_changes_nothing"),
         (NamesNoSource, "check_declares_what_it_is"),
     ],
 )
@@ -234,12 +250,13 @@ def test_an_optimizer_that_forgets_parameters_fails() -> None:
     assert failed(entry) == {"check_every_parameter_moves"}
 
 
-def test_an_option_without_a_doc_string_fails() -> None:
-    entry = backbone_entry(GoodBackbone, SilentConfig)
+def test_a_config_or_an_option_without_a_doc_string_fails() -> None:
     documented = next(c for c in checks("backbone") if c.__name__ == "check_config_is_documented")
     documented(backbone_entry(GoodBackbone))
     with pytest.raises(AssertionError, match=r"SilentConfig: no doc string below .'width'"):
-        documented(entry)
+        documented(backbone_entry(GoodBackbone, SilentConfig))
+    with pytest.raises(AssertionError, match=r"NamelessConfig'> has no doc string"):
+        documented(backbone_entry(GoodBackbone, NamelessConfig))
 
 
 def test_checks_leave_the_global_generator_as_it_was() -> None:
