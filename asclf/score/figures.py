@@ -39,19 +39,22 @@ def write_confusion_png(report: Report, path: Path) -> None:
 
 
 def draw_confusion(report: Report, figure: Figure) -> None:
-    """Draws the matrix: colour is the share of the true class's clips, numbers are clips."""
+    """Draws the matrix: the colour is the share of the true class's clips, numbers are clips.
+
+    Colours follow the square root of the share, so that 1 of 40 clips is seen as well.
+    """
     counts = np.array(report.confusion)  # (C, C)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
     _write_counts(axes, counts, shares)
     _name_classes(axes, [score.label for score in report.classes])
     low, high = report.interval_95
     axes.set_title(
-        f"{report.name}: {report.correct} of {report.clips} clips correct\n"
-        f"{percent(report.accuracy)}, 95 % interval {100 * low:.1f} to {100 * high:.1f} %\n"
-        f"{report.scope}",
-        fontsize=10,
+        f"{report.name}, {report.scope}\n"
+        f"{report.correct} of {report.clips} clips correct: {percent(report.accuracy)}\n"
+        f"95 % interval {100 * low:.1f} to {100 * high:.1f} %",
+        fontsize=8 + figure.get_figwidth() / 2,
         loc="left",
     )
 
@@ -59,7 +62,7 @@ def draw_confusion(report: Report, figure: Figure) -> None:
 def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            color = "white" if shares[row, column] > 0.5 else "black"
+            color = "white" if shares[row, column] > 0.25 else "black"
             axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=color)
 
 

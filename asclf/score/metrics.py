@@ -39,7 +39,9 @@ def wilson_interval(correct: int, clips: int, level: float = 0.95) -> tuple[floa
     centre = (share + z * z / (2 * clips)) / (1 + z * z / clips)
     spread = math.sqrt(share * (1 - share) / clips + (z / (2 * clips)) ** 2)
     half = z * spread / (1 + z * z / clips)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low = centre - half if correct > 0 else 0.0  # the bounds meet the ends exactly,
+    high = centre + half if correct < clips else 1.0  # rounding apart
+    return low, high
 
 
 def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:

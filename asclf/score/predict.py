@@ -61,11 +61,7 @@ def _score_fold(
 ) -> Scores:
     clip_ids: list[str] = []
     targets, logits = [np.zeros(0, np.int64)], [np.zeros((0, len(checkpoint.labels)), np.float32)]
-    skipped: list[str] = []
     for batch in batches:
-        skipped += batch.skipped
-        if not batch.clip_ids:
-            continue
         clip_ids += batch.clip_ids
         targets.append(_class_indices(batch))
         logits.append(_logits(checkpoint, batch))
@@ -76,7 +72,6 @@ def _score_fold(
         np.concatenate(targets),
         np.concatenate(logits),
         checkpoint.labels,
-        tuple(skipped),
     )
 
 
@@ -119,13 +114,12 @@ def _check_sample_rate(checkpoint: Checkpoint, index: ShardIndex) -> None:
 
 
 def _check_complete(scores: Scores, index: ShardIndex, shards: Sequence[ShardInfo]) -> None:
-    found = len(scores.clip_ids) + len(scores.skipped)
     expected = sum(shard.clips for shard in shards)
-    if found != expected or not scores.clip_ids:
+    if len(scores.clip_ids) != expected:
         names = ", ".join(shard.name for shard in shards)
         raise DataError(
-            f"{len(scores.clip_ids)} clips were scored and {len(scores.skipped)} skipped",
-            where=f"{index.folder} ({names})",
+            f"{len(scores.clip_ids)} clips came out of {names}",
+            where=index.folder,
             expected=f"the {expected} of the index",
             hint="shard the data again",
         )

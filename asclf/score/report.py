@@ -42,7 +42,7 @@ class Report(Result):
     confusion: tuple[tuple[int, ...], ...]
     """Counts: a row for each true class, a column for each predicted one."""
     skipped: tuple[str, ...]
-    """Test clips that could not be decoded, each with its reason."""
+    """Test clips that could not be read, each with its reason."""
 
 
 def build_report(

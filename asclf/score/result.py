@@ -30,7 +30,7 @@ class FoldScore:
     epochs: int
     steps: int
     clips_skipped: int
-    """Training clips that could not be decoded."""
+    """Training clips that could not be read."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -58,7 +58,7 @@ class Result:
     folds_known: tuple[int, ...]
     """All folds of the dataset."""
     clips_skipped: int
-    """Test clips that could not be decoded, and so are not among `clips`."""
+    """Test clips that could not be read when sharding, and so are not among `clips`."""
     partial: bool
     """Whether folds or clips of the dataset are missing from this score."""
     seed: int

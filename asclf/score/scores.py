@@ -25,7 +25,7 @@ class Scores:
         targets: (N,) int64, the true class.
         logits: (N, C) float32.
         labels: Class names in the order of the logits.
-        skipped: Clips that could not be decoded, each with its reason; they are not among the N.
+        skipped: Clips of these folds that are in no shard, each with its reason; none of the N.
 
     Raises:
         DataError: A clip occurs twice: some fold was pooled with itself.

@@ -1,0 +1,54 @@
+"""An experiment in miniature: two folds of short clips, and a run for each, of random weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asclf.checkpoint import FINAL, CheckpointMeta, load_checkpoint, save_checkpoint
+from asclf.data.manifest import Clip, write_manifest
+from asclf.data.shards import write_shards
+
+SAMPLE_RATE = 16_000
+LABELS = ("cat", "dog", "rain")
+CLIPS_PER_FOLD = 9
+
+
+@pytest.fixture(scope="session")
+def tiny_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of two folds with nine clips each, of three lengths; one more file is no audio."""
+    folder = tmp_path_factory.mktemp("tiny_data")
+    rng = np.random.default_rng(0)
+    clips = []
+    for fold in (1, 2):
+        for i in range(CLIPS_PER_FOLD):
+            path = folder / f"{fold}-{i}.wav"
+            noise = 0.1 * rng.standard_normal(SAMPLE_RATE // 10 * (1 + i % 2 + fold))
+            soundfile.write(path, noise, SAMPLE_RATE)
+            clips.append(Clip(path.stem, path, (LABELS[i % 3],), fold=fold))
+    broken = folder / "2-broken.wav"
+    broken.write_text("not audio", encoding="utf-8")
+    clips.append(Clip(broken.stem, broken, ("cat",), fold=2))
+    write_manifest(folder / "manifest.jsonl", clips)
+    write_shards(folder / "manifest.jsonl", folder / "shards", sample_rate=SAMPLE_RATE)
+    return folder / "shards"
+
+
+@pytest.fixture
+def tiny_experiment(tiny_run: Path, tiny_shards: Path, tmp_path: Path) -> Path:
+    """An experiment whose two finished runs share the weights of `tiny_run`."""
+    checkpoint = load_checkpoint(tiny_run)
+    for fold in (1, 2):
+        data = replace(checkpoint.config.data, shards=str(tiny_shards), test_fold=fold)
+        config = replace(checkpoint.config, data=data).to_yaml()
+        meta = CheckpointMeta(config, LABELS, 2, {"averaged": ["epoch_0001", "epoch_0002"]})
+        run = tmp_path / "exp" / "tiny" / f"fold{fold}"
+        save_checkpoint(run / FINAL, checkpoint.model, meta)
+        summary = {"minutes": 0.5, "epochs": 2, "steps": 4, "clips_skipped": 0}
+        (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    return tmp_path / "exp" / "tiny"

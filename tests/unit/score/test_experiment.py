@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asclf.checkpoint import FINAL, Checkpoint, CheckpointMeta, load_checkpoint, save_checkpoint
+from asclf.config import ExperimentConfig
+from asclf.data.shard_index import ShardIndex
+from asclf.errors import CheckpointError, DataError
+from asclf.score.experiment import score_experiment
+from asclf.score.runs import config_sha256, find_runs, read_run
+
+
+def rewrite_config(run: Path, config: ExperimentConfig) -> None:
+    checkpoint = load_checkpoint(run)
+    meta = CheckpointMeta(config.to_yaml(), checkpoint.labels.names, 2)
+    save_checkpoint(run / FINAL, checkpoint.model, meta)
+
+
+def config_of(run: Path) -> ExperimentConfig:
+    checkpoint: Checkpoint = load_checkpoint(run)
+    return checkpoint.config
+
+
+def test_all_folds_are_pooled_and_unreadable_clips_counted(tiny_experiment: Path) -> None:
+    report, scores = score_experiment(tiny_experiment, command="x")
+    assert report.name == "tiny"
+    assert [(fold.fold, fold.clips) for fold in report.folds] == [(1, 9), (2, 9)]
+    assert report.clips == len(set(scores.clip_ids)) == 18
+    assert report.correct == int((scores.logits.argmax(axis=1) == scores.targets).sum())
+    assert report.weights == "last epochs averaged: 2"
+    assert report.clips_skipped == 1
+    assert report.skipped[0].startswith("2-broken:")
+    assert report.partial
+
+
+def test_one_fold_of_the_experiment_is_partial(tiny_experiment: Path) -> None:
+    report, scores = score_experiment(tiny_experiment, [1], command="x")
+    assert np.unique(scores.folds).tolist() == [1]
+    assert report.folds_known == (1, 2)
+    assert report.scope == "fold 1 of 1, 2, partial"
+    assert report.clips_skipped == 0
+
+
+def test_folds_that_the_shards_lack_are_known(tiny_experiment: Path) -> None:
+    report, _ = score_experiment(tiny_experiment, official_folds=5, command="x")
+    assert report.folds_known == (1, 2, 3, 4, 5)
+    assert report.partial
+
+
+def test_unfinished_fold_is_left_out_with_a_warning(
+    tiny_experiment: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tiny_experiment / "fold2" / FINAL).unlink()
+    assert [run.name for run in find_runs(tiny_experiment, None)] == ["fold1"]
+    assert "fold2: its training has not ended" in caplog.text
+
+
+def test_runs_come_in_the_order_of_their_folds(tmp_path: Path) -> None:
+    for fold in (10, 9, 1):
+        (tmp_path / f"fold{fold}").mkdir()
+        (tmp_path / f"fold{fold}" / FINAL).touch()
+    assert [run.name for run in find_runs(tmp_path, None)] == ["fold1", "fold9", "fold10"]
+
+
+def test_fold_without_weights_is_an_error_when_asked_for(tiny_experiment: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"fold3: this fold has no final weights.*fold1"):
+        find_runs(tiny_experiment, [3])
+
+
+def test_experiment_without_a_run_says_to_train(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="train it first: asclf train"):
+        find_runs(tmp_path, None)
+
+
+def test_runs_of_two_configurations_are_not_pooled(tiny_experiment: Path) -> None:
+    run = tiny_experiment / "fold2"
+    rewrite_config(run, replace(config_of(run), seed=7))
+    with pytest.raises(CheckpointError, match="by another configuration than fold1"):
+        score_experiment(tiny_experiment, command="x")
+
+
+def test_configuration_hash_ignores_the_fold_and_the_folder_of_shards(
+    tiny_experiment: Path,
+) -> None:
+    config = config_of(tiny_experiment / "fold1")
+    moved = replace(config, data=replace(config.data, shards="elsewhere", test_fold=None))
+    assert config_sha256(moved) == config_sha256(config)
+    assert config_sha256(replace(config, seed=9)) != config_sha256(config)
+
+
+def test_model_trained_on_every_fold_is_refused(tiny_experiment: Path) -> None:
+    run = tiny_experiment / "fold1"
+    config = config_of(run)
+    rewrite_config(run, replace(config, data=replace(config.data, test_fold=None)))
+    with pytest.raises(CheckpointError, match="trained on every fold"):
+        read_run(run)
+
+
+def test_run_without_a_summary_is_refused(tiny_experiment: Path) -> None:
+    (tiny_experiment / "fold1" / "summary.json").unlink()
+    with pytest.raises(CheckpointError, match="summary of its training cannot be read"):
+        read_run(tiny_experiment / "fold1")
+
+
+def test_shard_with_a_flipped_byte_is_not_scored(
+    tiny_experiment: Path, tiny_shards: Path, tmp_path: Path
+) -> None:
+    shards = tmp_path / "shards"
+    shutil.copytree(tiny_shards, shards)
+    run = tiny_experiment / "fold1"
+    config = config_of(run)
+    rewrite_config(run, replace(config, data=replace(config.data, shards=str(shards))))
+    (shard,) = ShardIndex.load(shards).select([1])
+    path = shards / shard.name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=path.name):
+        score_experiment(tiny_experiment, [1], command="x")
