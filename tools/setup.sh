@@ -71,7 +71,7 @@ setup_make_venv() {
   setup_say "installing into $venv (a few minutes; log: $log)"
   setup_pip "$log" "${ASCLF_TORCH:-$(setup_torch)}" || return 1
   setup_pip "$log" --no-deps torchaudio || return 1 # some releases would exchange torch for theirs
-  setup_pip "$log" --editable "$ASCLF_ROOT[train,export,plots,dev]" || return 1
+  setup_pip "$log" --editable "${ASCLF_ROOT}[train,export,plots,dev]" || return 1
   setup_mend_torchaudio || return 1
   cksum <"$ASCLF_ROOT/setup.py" >"$venv/complete"
 }
