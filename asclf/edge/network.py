@@ -28,7 +28,7 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # fatal; errors are raised
         self.path = path
         try:
             self._session = onnxruntime.InferenceSession(

@@ -73,12 +73,12 @@ class Parity:
         feats = np.stack([compute_features(clip, self.frontend) for clip in waveforms])  # (B, T, F)
         network_error = 0.0
         for size in BATCH_SIZES:
-            where = f"network, {size} clips of {duration_s:g} s"
+            where = f"network, batch of {size}, clips of {duration_s:g} s"
             exported = self._run_exported(feats[:size], where)
             trained = _run_torch(self.network, feats[:size])
             allowed = NETWORK_TOLERANCE + NETWORK_TOLERANCE * np.abs(trained)
             network_error = max(network_error, _compare(trained, exported, allowed, where))
-        where = f"front end and network, clips of {duration_s:g} s"
+        where = f"whole, clips of {duration_s:g} s"
         trained = _run_torch(self.classifier, waveforms)
         exported = self._run_exported(feats, where)
         whole_error = _compare(trained, exported, np.full_like(trained, WHOLE_TOLERANCE), where)
