@@ -204,7 +204,7 @@ def crop(waveform: Tensor, samples: int, generator: Generator) -> Tensor:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Computes with one thread, as workers do: sums over parts differ from sums in their last bits."""
+    """Computes with one thread, as workers do: how many there are changes a sum's last bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
