@@ -90,10 +90,7 @@ def fbank(
     try:
         computer = kaldi_native_fbank.OnlineFbank(native)
     except ValueError as error:
-        raise ConfigError(
-            f"{options.num_mel_bins} mel bins leave filters empty at {sample_rate} Hz",
-            hint="set fewer num_mel_bins, or a longer frame_length_ms",
-        ) from error
+        raise empty_filters(options.num_mel_bins, sample_rate) from error
     computer.accept_waveform(sample_rate, waveform.tolist())  # a list converts faster than an array
     computer.input_finished()
     feats = np.stack([computer.get_frame(i) for i in range(computer.num_frames_ready)])  # (T, F)
@@ -151,21 +148,28 @@ def frame_samples(options: FbankOptions, sample_rate: int) -> tuple[int, int]:
     return length, shift
 
 
-def band_hz(options: FbankOptions, sample_rate: int) -> tuple[float, float]:
-    """Lower and upper edge of the filters.
+def band_hz(low_hz: float, high_hz: float, sample_rate: int) -> tuple[float, float]:
+    """Lower and upper edge of mel filters; an upper edge of 0 or less counts from half the rate.
 
     Raises:
         ConfigError: They are not in order below half the sample rate.
     """
     nyquist = sample_rate / 2
-    high = options.high_freq_hz + (0.0 if options.high_freq_hz > 0 else nyquist)
-    if not options.low_freq_hz < high <= nyquist:
+    high = high_hz if high_hz > 0 else nyquist + high_hz
+    if not low_hz < high <= nyquist:
         raise ConfigError(
-            f"the band from {options.low_freq_hz:g} to {high:g} Hz is not a band at "
-            f"{sample_rate} Hz",
+            f"from {low_hz:g} to {high:g} Hz is not a band at a sample rate of {sample_rate} Hz",
             expected=f"low_freq_hz < high_freq_hz ≤ {nyquist:g}",
         )
-    return options.low_freq_hz, high
+    return low_hz, high
+
+
+def empty_filters(num_mel_bins: int, sample_rate: int) -> ConfigError:
+    """The error of a mel scale that is finer than the FFT."""
+    return ConfigError(
+        f"{num_mel_bins} mel bins leave filters empty at {sample_rate} Hz",
+        hint="set fewer num_mel_bins, or a longer frame_length_ms",
+    )
 
 
 def _native_options(options: FbankOptions, sample_rate: int) -> kaldi_native_fbank.FbankOptions:
@@ -181,7 +185,7 @@ def _native_options(options: FbankOptions, sample_rate: int) -> kaldi_native_fba
     frame.window_type, frame.preemph_coeff = options.window, options.preemphasis
     frame.remove_dc_offset, frame.snip_edges = options.remove_dc_offset, options.snip_edges
     mel.num_bins = options.num_mel_bins
-    mel.low_freq, mel.high_freq = band_hz(options, sample_rate)
+    mel.low_freq, mel.high_freq = band_hz(options.low_freq_hz, options.high_freq_hz, sample_rate)
     return native
 
 

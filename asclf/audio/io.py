@@ -214,7 +214,8 @@ def _read_blocks(
 ) -> NDArray[np.float32]:
     blocks = [np.empty((0, file.channels), np.float32)]
     try:
-        file.seek(start)
+        if start:  # FLAC of unknown length cannot seek, not even to 0
+            file.seek(start)
         while frames > 0 and (len(blocks) == 1 or len(blocks[-1])):
             blocks.append(file.read(min(frames, BLOCK_FRAMES), dtype="float32", always_2d=True))
             frames -= len(blocks[-1])
