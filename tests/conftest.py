@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,8 @@ data: {test_fold: 1}
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder whose final weights, of a tiny network for three labels, are random."""
+def make_run() -> Callable[[Path, str], Path]:
+    """Makes a run folder of a configuration, its final weights for three labels random."""
     import torch
 
     from asclf.checkpoint import FINAL, CheckpointMeta, save_checkpoint
@@ -39,14 +40,24 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from asclf.config.yaml import parse_yaml
     from asclf.model import build_classifier
 
-    config = bind_experiment(parse_yaml(TINY_CONFIG, "tiny.yaml"))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = build_classifier(config, num_classes=3)
-    run = tmp_path_factory.mktemp("tiny") / "fold1"
-    meta = CheckpointMeta(config.to_yaml(), ("cat", "dog", "rain"), epoch=2)
-    save_checkpoint(run / FINAL, model, meta)
-    return run
+    def make(run: Path, text: str) -> Path:
+        config = bind_experiment(parse_yaml(text, "tiny.yaml"))
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = build_classifier(config, num_classes=3)
+        meta = CheckpointMeta(config.to_yaml(), ("cat", "dog", "rain"), epoch=2)
+        save_checkpoint(run / FINAL, model, meta)
+        return run
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_run(
+    make_run: Callable[[Path, str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run folder of a tiny network that left fold 1 out; not to be changed."""
+    return make_run(tmp_path_factory.mktemp("tiny") / "fold1", TINY_CONFIG)
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,8 @@ class BundleClassifier:
 
     def logits(self, waveform: Array) -> Array:
         """Waveform (S,) at the model's sample rate → logits (C,)."""
-        return self.network.logits(self.feats(waveform)[np.newaxis])[0]
+        logits: Array = self.network.logits(self.feats(waveform)[np.newaxis])[0]
+        return logits
 
     def check_golden(self) -> None:
         """Makes sure that feats and logits are here what they were where the model was exported.

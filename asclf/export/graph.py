@@ -36,7 +36,12 @@ IR_VERSION = 8
 
 
 def write_onnx(
-    network: nn.Module, path: Path, *, example: torch.Tensor, metadata: Mapping[str, Any]
+    network: nn.Module,
+    path: Path,
+    *,
+    example: torch.Tensor,
+    metadata: Mapping[str, Any],
+    where: object = None,
 ) -> None:
     """Writes a network as ONNX, with any number of clips and frames.
 
@@ -45,6 +50,7 @@ def write_onnx(
         path: File to write.
         example: Feats (B, T, F) to trace it with, B and T above 1.
         metadata: Stored in the model as text; what is no string is stored as JSON.
+        where: What to name in an error.
 
     Raises:
         ExportError: The network does something that ONNX cannot say, or works for one shape only.
@@ -65,7 +71,7 @@ def write_onnx(
     except Exception as error:  # the exporter passes on whatever tracing raises
         raise ExportError(
             f"the network cannot be exported: {_root_cause(error)}",
-            where=type(network).__name__,
+            where=where,
             hint="no branch may depend on the values or the lengths of the feats",
         ) from error
     assert program is not None

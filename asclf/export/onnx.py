@@ -6,7 +6,7 @@ does not give what training gave is never left behind.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def export_bundle(
     frontend = device_frontend(checkpoint)
     network = Network(checkpoint.model.backbone, checkpoint.model.head).eval()
     with whole_folder(out) as folder:
-        _write_model(network, folder / MODEL, frontend, checkpoint.labels.names)
+        _write_model(checkpoint, network, frontend, folder / MODEL)
         exported = OnnxNetwork(folder / MODEL)
         parity = Parity(checkpoint.model, network, exported, frontend).check()
         manifest = BundleManifest(
@@ -66,10 +66,8 @@ def export_bundle(
             asclf_version=__version__,
             labels=checkpoint.labels.names,
             frontend=frontend,
-            input=TensorInfo(
-                name=INPUT, shape=("batch", "frames", checkpoint.model.frontend.feat_dim)
-            ),
-            output=TensorInfo(name=OUTPUT, shape=("batch", len(checkpoint.labels))),
+            input=_tensor_info(INPUT, "batch", "frames", checkpoint.model.frontend.feat_dim),
+            output=_tensor_info(OUTPUT, "batch", len(checkpoint.labels)),
             network=_network_facts(checkpoint, network, frontend),
             training=training_facts(checkpoint, data_licence),
             parity=parity,
@@ -78,6 +76,10 @@ def export_bundle(
         manifest = write_bundle(folder, manifest, _goldens(network, frontend))
         BundleClassifier(folder).check_golden()
     return manifest
+
+
+def _tensor_info(name: str, *shape: str | int) -> TensorInfo:
+    return TensorInfo(name=name, shape=shape)
 
 
 def _check_out(out: Path) -> None:
@@ -120,11 +122,11 @@ def _noise_feats(frontend: Mapping[str, Any], duration_s: float) -> NDArray[np.f
 
 
 def _write_model(
-    network: Network, path: Path, frontend: Mapping[str, Any], labels: Sequence[str]
+    checkpoint: Checkpoint, network: Network, frontend: Mapping[str, Any], path: Path
 ) -> None:
     feats = torch.from_numpy(_noise_feats(frontend, EXAMPLE_S)).repeat(2, 1, 1)  # (2, T, F)
-    metadata = {"format": "asclf", "frontend": dict(frontend), "labels": list(labels)}
-    write_onnx(network, path, example=feats, metadata=metadata)
+    metadata = {"frontend": dict(frontend), "labels": checkpoint.labels.names}
+    write_onnx(network, path, example=feats, metadata=metadata, where=checkpoint.path)
 
 
 def _network_facts(

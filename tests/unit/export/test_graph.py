@@ -100,8 +100,8 @@ def test_the_network_may_be_in_training_and_stays_so(network: Net, tmp_path: Pat
 def test_a_branch_on_values_is_one_line_and_nothing_is_printed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ExportError, match="Branching: the network cannot be exported") as caught:
-        write_onnx(Branching(), tmp_path / "m.onnx", example=EXAMPLE, metadata={})
+    with pytest.raises(ExportError, match="run 1: the network cannot be exported") as caught:
+        write_onnx(Branching(), tmp_path / "m.onnx", example=EXAMPLE, metadata={}, where="run 1")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
     assert not list(tmp_path.iterdir())

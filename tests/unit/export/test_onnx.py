@@ -1,22 +1,29 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from asclf.bundle import read_bundle
 from asclf.bundle.golden import golden_waveforms, load_golden
 from asclf.checkpoint import load_checkpoint
 from asclf.complexity import Network
+from asclf.config import component_config
 from asclf.edge.runtime import BundleClassifier
 from asclf.errors import CheckpointError, ExportError
 from asclf.export import onnx as export
 from asclf.export.onnx import export_bundle
 from asclf.export.parity import BATCH_SIZES, DURATIONS_S
+from asclf.registry import BACKBONES, Entry
+from asclf.score.predict import CheckpointClassifier
+
+MakeRun = Callable[[Path, str], Path]
 
 
 def test_the_manifest_describes_the_checkpoint(tiny_run: Path, tiny_bundle: Path) -> None:
@@ -115,15 +122,45 @@ def test_a_folder_of_something_else_is_never_replaced(tiny_run: Path, tmp_path: 
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("name", ["mfcc", "mel_spectrogram", "spectrogram"])
 def test_a_front_end_that_the_device_lacks_is_refused(
-    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_run: MakeRun, tmp_path: Path, name: str
 ) -> None:
-    frontend = type(load_checkpoint(tiny_run).model.frontend)
-    description = {"type": "mfcc", "sample_rate": 16_000}
-    monkeypatch.setattr(frontend, "describe", lambda _: description)
-    with pytest.raises(ExportError, match=r"'mfcc' has no implementation.*type: fbank"):
-        export_bundle(tiny_run, tmp_path / "bundle")
-    assert not list(tmp_path.iterdir())
+    text = f"{{frontend: {{type: {name}}}, backbone: {{type: ecapa_tdnn, channels: 8}}}}"
+    run = make_run(tmp_path / "run", text)
+    with pytest.raises(ExportError, match=rf"'{name}' has no implementation.*type: fbank"):
+        export_bundle(run, tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == [run]
+
+
+@component_config
+class RawConfig:
+    """A backbone without options."""
+
+
+class Raw(nn.Module):
+    """Strided convolutions over samples (B, S, 1), with a mean at the end."""
+
+    embed_dim = 6
+
+    def __init__(self, _: RawConfig, *, feat_dim: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(feat_dim, 6, kernel_size=65, stride=16, padding=32)
+
+    def forward(self, feats: Tensor, _: Tensor | None = None) -> Tensor:
+        return self.conv(feats.transpose(1, 2)).square().mean(dim=2)
+
+
+def test_a_network_that_takes_samples_is_exported(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BACKBONES._entries, "raw", Entry("backbone", "raw", Raw, RawConfig))
+    run = make_run(tmp_path / "run", "{frontend: {type: waveform}, backbone: {type: raw}}")
+    manifest = export_bundle(run, tmp_path / "bundle")
+    assert manifest.input.shape == ("batch", "frames", 1)
+    classifier, trained = BundleClassifier(tmp_path / "bundle"), CheckpointClassifier(run)
+    tone = np.sin(np.arange(9_999) / 10)
+    assert classifier.predict(tone).score == pytest.approx(trained.predict(tone).score, abs=1e-5)
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
