@@ -21,7 +21,7 @@ from asclf.protocols import (
 
 
 class AudioClassifier(nn.Module):
-    """Waveforms to logits; augmenters act in `training_logits` alone.
+    """Waveforms to logits; augmenters act in training alone.
 
     Args:
         frontend: (B, S) → feats (B, T, F).
@@ -56,24 +56,25 @@ class AudioClassifier(nn.Module):
         """Feats (B, T, F), lengths (B,) frames → logits (B, C): the part that is exported."""
         return self.head(self.backbone(feats, lengths))
 
-    def training_logits(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Augments a batch and classifies it.
+    def augment_batch(self, batch: Batch, generator: Generator) -> Batch:
+        """Applies the batch augmenters, which may mix clips and their targets.
 
         Args:
             batch: Waveforms, already changed by the clip augmenters.
-            generator: On the CPU; every draw of the batch and feature augmenters comes from it.
-
-        Returns:
-            logits (B, C), and the targets (B, C) that belong to them, which mixing changes.
+            generator: On the CPU; every draw comes from it.
         """
         for augmenter in self.augmenters:
             if isinstance(augmenter, BatchAugmenter):
                 batch = augmenter.augment_batch(batch, generator)
+        return batch
+
+    def training_logits(self, batch: Batch, generator: Generator) -> Tensor:
+        """A batch, already augmented → logits (B, C), with the feature augmenters in between."""
         feats, lengths = self.frontend(batch.waveform, batch.lengths)
         for augmenter in self.augmenters:
             if isinstance(augmenter, FeatsAugmenter):
                 feats = augmenter.augment_feats(feats, lengths, generator)
-        return self.classify_feats(feats, lengths), batch.targets
+        return self.classify_feats(feats, lengths)
 
 
 def build_classifier(config: ExperimentConfig, num_classes: int) -> AudioClassifier:

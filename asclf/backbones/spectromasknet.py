@@ -1,8 +1,8 @@
 """SpectroMaskNet: global attention over the whole FBank, local attention over a block-masked one.
 
 Chen et al., "A lightweight dual branch masking network for environmental sound classification",
-Scientific Reports. No public implementation exists; where the paper is silent or contradicts itself,
-the docstrings below name the sentence and the reading taken.
+Scientific Reports. No public implementation exists; where the paper is silent or contradicts
+itself, the docstrings below name the sentence and the reading taken.
 
     feats (B, T, F) ─┬───────────────── global branch → F_G (B, D) ─┐
                      └─ block masking ─ local branch  → F_L (B, D) ─┴─ λ F_G + (1 − λ) F_L
@@ -204,7 +204,7 @@ class GlobalAttention(nn.Module):
 
 
 class LocalAttention(nn.Module):
-    """Large-kernel separable convolution, channel attention, enhancement, gate (Local branch design).
+    """Separable convolution, channel attention, enhancement and gate (Local branch design).
 
     Y = W_p * (W_d * X), s = σ(W2 ReLU(W1 GAP(Y))), Y ⊙ s, then "expands and restores channels
     through 1×1 convolutions while modeling fine-grained dependencies via depthwise convolutions",
@@ -282,7 +282,7 @@ class Valid:
         self.keep = frame_keep_mask(lengths, num_frames)[:, None, :, None]  # (B, 1, T, 1)
 
     def strided(self, stride: int) -> Valid:
-        """The same after a convolution of that stride with padding kernel // 2: ⌈length / stride⌉."""
+        """The same after a convolution with padding kernel // 2: ⌈length / stride⌉ frames."""
         if stride == 1:
             return self
         return Valid(-(-self.lengths // stride), -(-self.num_frames // stride))
