@@ -29,6 +29,7 @@ END_TOLERANCE_S = 0.01
 LARGEST_SAMPLE = 10.0
 """Float samples above this (+20 dB) are not on the scale where ±1 is full scale."""
 BLOCK_FRAMES = 1 << 20
+"""Frames to read at once: a damaged header may declare more than there is memory for."""
 UNKNOWN_FRAMES = 1 << 62
 """libsndfile's count from here on stands for "the header does not say"."""
 HINT = "fetch or export it again"
@@ -147,8 +148,7 @@ def _open(source: Path | bytes, where: object) -> Iterator[soundfile.SoundFile]:
         except TypeError as error:  # soundfile asks for a rate where a name ends in .raw
             raise AudioError("has no header to decode by", where=where, expected=FORMATS) from error
         with file:
-            if not file.frames:
-                raise AudioError("it holds 0 samples", where=where, expected="at least one")
+            _check_frames(file.frames, where)
             yield file
 
 
@@ -168,6 +168,15 @@ def _check_whole(stream: BinaryIO, where: object) -> None:
     fault = find_fault(stream)
     if fault is not None:
         raise AudioError(f"the file is not whole: {fault}", where=where, hint=HINT)
+
+
+def _check_frames(frames: int, where: object) -> None:
+    if not frames:
+        raise AudioError("it holds 0 samples", where=where, expected="at least one")
+    if frames >= UNKNOWN_FRAMES:  # FLAC from a pipe; libsndfile fails at its end
+        raise AudioError(
+            "its header does not say how long it is", where=where, hint="convert it to a new file"
+        )
 
 
 def _undecodable(error: soundfile.LibsndfileError, where: object) -> AudioError:
@@ -199,9 +208,8 @@ def _read(
     """Reads samples (S, channels) and checks them."""
     frames = file.frames - start if wanted is None else wanted
     samples = _read_blocks(file, start, frames, where)
-    # An MP3 file's length may be a guess, and FLAC from a pipe says none.
-    is_exact = file.format != "MP3" and file.frames < UNKNOWN_FRAMES
-    if len(samples) < (frames if is_exact or wanted is not None else 1):
+    is_guess = file.format == "MP3" and wanted is None
+    if len(samples) < (1 if is_guess else frames):
         raise AudioError(
             f"decoding ends after {len(samples)} of {frames} samples", where=where, hint=HINT
         )
@@ -214,11 +222,13 @@ def _read_blocks(
 ) -> NDArray[np.float32]:
     blocks = [np.empty((0, file.channels), np.float32)]
     try:
-        if start:  # FLAC of unknown length cannot seek, not even to 0
-            file.seek(start)
-        while frames > 0 and (len(blocks) == 1 or len(blocks[-1])):
-            blocks.append(file.read(min(frames, BLOCK_FRAMES), dtype="float32", always_2d=True))
-            frames -= len(blocks[-1])
+        file.seek(start)
+        while frames > 0:
+            block = file.read(min(frames, BLOCK_FRAMES), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            blocks.append(block)
+            frames -= len(block)
     except soundfile.LibsndfileError as error:
         raise _undecodable(error, where) from error
     return np.concatenate(blocks)

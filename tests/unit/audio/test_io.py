@@ -210,11 +210,13 @@ def test_flac_clips_what_16_bits_cannot_hold():
     assert load_audio(content, SAMPLE_RATE).tolist() == [1 - 2**-15, -1.0, 1 - 2**-15]
 
 
-def test_flac_of_unknown_length_is_read_to_its_end(tone):
+def test_flac_from_a_pipe_is_refused(tone):
     content = bytearray(encode(tone, "FLAC"))
     content[21] &= 0xF0  # 36 bits of STREAMINFO count the samples; 0 is "unknown"
     content[22:26] = bytes(4)
-    assert load_audio(bytes(content), SAMPLE_RATE).shape == tone.shape
+    error = error_of(bytes(content))
+    assert "how long" in error.what
+    assert "convert" in error.hint
 
 
 def test_every_real_clip_is_five_seconds_long(real_data):
