@@ -23,6 +23,7 @@ What the paper contradicts, and what stands here:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeAlias
 
@@ -324,7 +325,7 @@ def opened(layer: nn.Conv2d) -> nn.Conv2d:
     """Sets the bias before a sigmoid so that three of them let `GATE_AT_START` through."""
     share = GATE_AT_START ** (1 / 3)
     assert layer.bias is not None
-    nn.init.constant_(layer.bias, torch.logit(torch.tensor(share)).item())
+    nn.init.constant_(layer.bias, math.log(share / (1 - share)))
     return layer
 
 
