@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# ESC-50 and ESC-10: from the official release to a scored, exported and benchmarked model.
+#
+#   bash egs/esc50/run.sh --subset esc10
+#   bash egs/esc50/run.sh --subset esc10 --folds 1 --data-dir /data/ESC-50 --set "seed=0"
+#   bash egs/esc50/run.sh --stage 5                   # what is done need not be done again
+#
+# Stages: 0 download · 1 manifest · 2 shard · 3 pre-train · 4 fine-tune (one model per fold)
+#         5 score (all folds pooled) · 6 export · 7 benchmark
+set -euo pipefail
+source "$(dirname "$0")/../../tools/stages.sh"
+
+subset=esc50 #: esc10 (10 classes) or esc50
+data_dir=    #: folder of the release; without it, stage 0 downloads the release
+results=.
+folds_known=5
+data_licence="CC BY-NC 3.0 (ESC-50, Piczak 2015)"
+parse_options "$@"
+[[ $subset == esc10 || $subset == esc50 ]] || die "--subset is esc10 or esc50, not '$subset'"
+config=${config:-conf/${subset}_small.yaml}
+use_dataset "$subset"
+release=$(from_caller "$data_dir")
+release=${release:-$work_dir/data/ESC-50}
+
+download() {
+  if [[ -n $data_dir ]]; then
+    echo "nothing to do: the release is in $release"
+  else
+    "$PYTHON" local/prepare.py download --out "$release"
+  fi
+}
+
+list_clips() {
+  needs "$release/meta/esc50.csv" 0
+  "$PYTHON" local/prepare.py manifest --data-dir "$release" --subset "$subset" --out "$manifest"
+}
+
+run_stage 0 download download
+run_stage 1 manifest list_clips
+run_shared_stages
