@@ -6,6 +6,7 @@ one below it is another component: it replaces the whole, so no option of the ol
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ def load_layers(path: Path, overrides: Sequence[str] = ()) -> Node:
     own = _mapping(read_yaml(path))
     merged = Node({}, own.mark)
     for base in _bases(own):
-        merged = merge(merged, _read_base(path.parent / str(base.value), base.mark))
+        merged = merge(merged, _read_base(_beside(path, str(base.value)), base.mark))
     merged = merge(merged, _without_base(own))
     for override in sorted(overrides, key=_sets_type, reverse=True):
         merged = apply_override(merged, override)
@@ -112,6 +113,11 @@ def _bases(own: Node) -> Sequence[Node]:
     if not isinstance(node.value, list) or not all(isinstance(b.value, str) for b in node.value):
         raise ConfigError("`base` is not a list of files", where=node.mark, expected="base: [FILE]")
     return node.value
+
+
+def _beside(path: Path, name: str) -> Path:
+    """The file of that name as seen from `path`, without `..` where it stands in messages."""
+    return Path(os.path.normpath(path.parent / name))
 
 
 def _read_base(path: Path, asked_at: Mark) -> Node:
