@@ -205,7 +205,8 @@ def make_mel_filters(options: FbankOptions, sample_rate: int, fft_size: int) -> 
 
 
 def _mel(hz: NDArray[np.float32] | np.float32) -> Any:
-    return np.float32(1127) * np.log(np.float32(1) + hz / np.float32(700))
+    ratio = np.float32(1) + hz / np.float32(700)
+    return np.float32(1127) * np.log(ratio.astype(np.float64)).astype(np.float32)  # as C's logf
 
 
 def _peak(feats: Tensor, num_frames: Tensor | None) -> Tensor:
