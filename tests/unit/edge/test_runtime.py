@@ -111,3 +111,15 @@ def test_neither_the_runtime_nor_the_benchmark_imports_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_real_recordings_give_the_checkpoints_scores(
+    classifier: BundleClassifier, tiny_run: Path, real_data: Path
+) -> None:
+    trained = CheckpointClassifier(tiny_run)
+    files = sorted((real_data / "ESC-50" / "audio").iterdir())[::200]
+    assert files
+    for file in files:
+        expected = list(trained.predict(file).scores.values())
+        scores = list(classifier.predict(file).scores.values())
+        np.testing.assert_allclose(scores, expected, atol=1e-3)
