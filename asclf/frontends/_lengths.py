@@ -61,7 +61,7 @@ def mirror_ends(
     steps = torch.arange(right, device=waveform.device)
     ends = lengths[:, None]
     tail = waveform.gather(1, ends - skipped - 1 - steps)  # (B, right)
-    return extended.scatter(1, left + ends + steps, tail)
+    return extended.scatter_(1, left + ends + steps, tail)
 
 
 def subtract_mean(feats: Tensor, num_frames: Tensor | None) -> Tensor:

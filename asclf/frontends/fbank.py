@@ -5,14 +5,14 @@ Povey et al., The Kaldi speech recognition toolkit, ASRU 2011; `feature-window.c
 
 Precision: as in Kaldi all is float32, the edges of the filters included, since a tone at the foot
 of a filter would otherwise differ visibly in its logarithm. The one exception is the FFT where
-there is no `floor_db`. Bins 70 dB and more below the loudest of their frame then reach the
-features, and what they hold is largely rounding, which float64 keeps to that of the reference.
+there is no `floor_db`: bins 70 dB and more below the loudest of their frame then reach the
+features, float32's rounding shows in them, and float64 leaves that of the reference alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ from asclf.frontends._lengths import (
     zero_padding,
 )
 from asclf.registry import FRONTENDS
+
+Samples = TypeVar("Samples", int, Tensor)
 
 FRAMES_AT_ONCE = 512
 """Frames whose spectra stay in a core's cache together."""
@@ -105,7 +107,7 @@ class Fbank(nn.Module):
         del options["implementation"]
         return {"type": "fbank", "sample_rate": self.sample_rate, **options}
 
-    def _num_frames(self, samples: Any) -> Any:
+    def _num_frames(self, samples: Samples) -> Samples:
         """Frames in so many samples; takes an int or a tensor, and at least one frame of them."""
         if self.config.snip_edges:
             return 1 + (samples - self.frame_length) // self.frame_shift
