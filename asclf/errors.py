@@ -33,6 +33,10 @@ class AsclfError(Exception):
         return "; ".join([head, *tail, *([self.hint] if self.hint else [])])
 
 
+class UsageError(AsclfError):
+    """A command line that cannot be read: unknown verb or option, missing or wrong argument."""
+
+
 class ConfigError(AsclfError):
     """A configuration that cannot be used: unknown key, wrong type, value out of bounds."""
 

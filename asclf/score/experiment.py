@@ -36,27 +36,38 @@ def score_experiment(
         on_clips: Called with the number of clips done after each batch.
 
     Raises:
-        CheckpointError: A run is unfinished, broken, or of another configuration than the first.
-        DataError: The shards are missing or broken, or were made from another manifest.
+        CheckpointError: A run is unfinished, broken, or of another experiment than the first.
+        DataError: The shards are missing, broken, or not those that were trained on.
     """
     runs = [read_run(folder) for folder in find_runs(exp, folds)]
     check_same_experiment(runs)
-    parts, indices = [], []
-    for run in runs:
-        index = ShardIndex.load(_shards_folder(run))
-        parts.append(_score_fold(run, index, on_clips))
-        indices.append(index)
-    _check_same_data(indices)
+    indices = [open_shards(run) for run in runs]
     known = {*indices[0].folds, *range(1, (official_folds or 0) + 1)}
+    parts = [_score_fold(run, index, on_clips) for run, index in zip(runs, indices, strict=True)]
     scores = pool(parts)
     return build_report(exp.resolve().name, scores, runs, known, command), scores
 
 
-def _shards_folder(run: Run) -> Path:
+def open_shards(run: Run) -> ShardIndex:
+    """Opens the shards that a run was trained on.
+
+    Raises:
+        ConfigError: The run does not say where they are.
+        DataError: They are not there, or were written from another manifest since: what is a test
+            clip now may have been trained on.
+    """
     shards = run.checkpoint.config.data.shards
     if shards is None:
         raise ConfigError("it does not say where its shards are", where=run.folder)
-    return Path(shards)
+    index = ShardIndex.load(Path(shards))
+    if index.manifest_hash != run.manifest_hash:
+        raise DataError(
+            "these shards were made from another manifest",
+            where=index.folder,
+            expected=f"the one that {run.folder} was trained on",
+            hint="write the shards again, or train again",
+        )
+    return index
 
 
 def _score_fold(run: Run, index: ShardIndex, on_clips: OnClips) -> Scores:
@@ -69,14 +80,3 @@ def _score_fold(run: Run, index: ShardIndex, on_clips: OnClips) -> Scores:
     correct, clips = int(scores.correct.sum()), len(scores.clip_ids)
     logger.info("%s: %d of %d clips correct", run.folder.name, correct, clips)
     return replace(scores, skipped=(*absent, *scores.skipped))
-
-
-def _check_same_data(indices: Sequence[ShardIndex]) -> None:
-    for index in indices[1:]:
-        if index.manifest_hash != indices[0].manifest_hash:
-            raise DataError(
-                "these shards were made from another manifest",
-                where=index.folder,
-                expected=f"that of {indices[0].folder}",
-                hint="train all folds on the same shards",
-            )

@@ -10,23 +10,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asclf.checkpoint import FINAL, Checkpoint, load_checkpoint
+from asclf.checkpoint import Checkpoint, load_checkpoint
 from asclf.config import ExperimentConfig
 from asclf.errors import CheckpointError
 from asclf.files import sha256_of
 
-SUMMARY = "summary.json"
+DATA, SUMMARY = "data.json", "summary.json"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its checkpoint, the fold it left out, and the summary of its training."""
+    """A finished run: its checkpoint, the fold it left out, its data, how its training went."""
 
     folder: Path
     checkpoint: Checkpoint
     fold: int
+    manifest_hash: str
     summary: Mapping[str, Any]
 
     @property
@@ -46,17 +47,18 @@ def find_runs(exp: Path, folds: Sequence[int] | None) -> list[Path]:
     Raises:
         CheckpointError: There is none, or one that was asked for is not finished.
     """
-    finished = {folder.name: folder for folder in exp.glob("fold*") if (folder / FINAL).is_file()}
+    started = [folder for folder in exp.glob("fold*") if folder.is_dir()]
+    finished = {folder.name: folder for folder in started if (folder / SUMMARY).is_file()}
     if folds is not None:
         return [_wanted(exp / f"fold{fold}", finished) for fold in sorted(set(folds))]
     if not finished:
         raise CheckpointError(
             "there is no finished run of a fold here",
             where=exp,
-            expected=f"fold1/{FINAL}, …",
+            expected=f"fold1/{SUMMARY}, …",
             hint="train it first: asclf train",
         )
-    for folder in exp.glob("fold*/"):
+    for folder in started:
         if folder.name not in finished:
             logger.warning("%s: its training has not ended; left out of the score", folder)
     return [finished[name] for name in sorted(finished, key=lambda name: (len(name), name))]
@@ -65,9 +67,9 @@ def find_runs(exp: Path, folds: Sequence[int] | None) -> list[Path]:
 def _wanted(folder: Path, finished: Mapping[str, Path]) -> Path:
     if folder.name not in finished:
         raise CheckpointError(
-            "this fold has no final weights",
+            "there is no finished run of this fold",
             where=folder,
-            expected=FINAL,
+            expected=SUMMARY,
             hint=f"finished: {', '.join(sorted(finished)) or 'none'}; "
             "train it, or go on with asclf train --resume",
         )
@@ -78,7 +80,7 @@ def read_run(folder: Path) -> Run:
     """Loads a run's final weights and the summary of its training.
 
     Raises:
-        CheckpointError: Broken or foreign weights, no summary, or a run that left no fold out.
+        CheckpointError: Broken or foreign weights, an unfinished run, or one that left no fold out.
     """
     checkpoint = load_checkpoint(folder)
     fold = checkpoint.config.data.test_fold
@@ -88,19 +90,24 @@ def read_run(folder: Path) -> Run:
             where=folder,
             expected="a run with data.test_fold",
         )
+    data, summary = _read_json(folder / DATA), _read_json(folder / SUMMARY)
+    return Run(folder, checkpoint, fold, data["manifest_hash"], summary)
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
     try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        values: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"the summary of its training cannot be read: {error}",
-            where=folder / SUMMARY,
-            hint="end the training with asclf train --resume",
+            f"this part of a finished run cannot be read: {error}",
+            where=path,
+            hint="train it again",
         ) from error
-    return Run(folder, checkpoint, fold, summary)
+    return values
 
 
 def check_same_experiment(runs: Sequence[Run]) -> None:
-    """Makes sure that all runs were trained by one configuration, apart from the fold.
+    """Makes sure that all runs were trained by one configuration on one dataset, folds apart.
 
     Raises:
         CheckpointError: Two differ; their scores must not be pooled.
@@ -113,12 +120,19 @@ def check_same_experiment(runs: Sequence[Run]) -> None:
                 where=run.folder,
                 hint="compare their config.yaml; score each alone with --folds",
             )
+        if run.manifest_hash != first.manifest_hash:
+            raise CheckpointError(
+                f"it was trained on other data than {first.folder.name}",
+                where=run.folder,
+                hint="train all folds on the same shards",
+            )
 
 
 def config_sha256(config: ExperimentConfig) -> str:
-    """The hash of a resolved configuration, whatever its test fold and its shards' folder."""
-    data = replace(config.data, shards=None, test_fold=None)
-    return hashlib.sha256(replace(config, data=data).to_yaml().encode()).hexdigest()
+    """The hash of a resolved configuration without its test fold and what changes no weight."""
+    data = replace(config.data, shards=None, test_fold=None, num_workers=0, score_batch_size=1)
+    same = replace(config, data=data, train=replace(config.train, num_threads=0))
+    return hashlib.sha256(same.to_yaml().encode()).hexdigest()
 
 
 def weights_sha256(runs: Sequence[Run]) -> str:

@@ -12,7 +12,7 @@ import soundfile
 
 from asclf.checkpoint import FINAL, CheckpointMeta, load_checkpoint, save_checkpoint
 from asclf.data.manifest import Clip, write_manifest
-from asclf.data.shards import write_shards
+from asclf.data.shards import ShardIndex, write_shards
 
 SAMPLE_RATE = 16_000
 LABELS = ("cat", "dog", "rain")
@@ -49,6 +49,8 @@ def tiny_experiment(tiny_run: Path, tiny_shards: Path, tmp_path: Path) -> Path:
         meta = CheckpointMeta(config, LABELS, 2, {"averaged": ["epoch_0001", "epoch_0002"]})
         run = tmp_path / "exp" / "tiny" / f"fold{fold}"
         save_checkpoint(run / FINAL, checkpoint.model, meta)
+        data_facts = {"manifest_hash": ShardIndex.load(tiny_shards).manifest_hash}
+        (run / "data.json").write_text(json.dumps(data_facts), encoding="utf-8")
         summary = {"minutes": 0.5, "epochs": 2, "steps": 4, "clips_skipped": 0}
         (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     return tmp_path / "exp" / "tiny"

@@ -19,7 +19,7 @@ ReportMaker = Callable[..., Report]
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Run]:
+def make_scored_run(tmp_path: Path) -> Callable[..., Run]:
     """Makes a finished run of a fold; `weights` are the bytes of its final file."""
 
     def make(fold: int, *, labels: LabelMap, weights: bytes = b"weights", averaged: int = 5) -> Run:
@@ -33,7 +33,7 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         meta = CheckpointMeta(config.to_yaml(), labels.names, 60, facts)
         checkpoint = Checkpoint(path, nn.Identity(), config, labels, meta)  # type: ignore[arg-type]
         summary = {"minutes": 1.5 * fold, "epochs": 60, "steps": 900, "clips_skipped": 0}
-        return Run(folder, checkpoint, fold, summary)
+        return Run(folder, checkpoint, fold, "0" * 64, summary)
 
     return make
 
@@ -60,14 +60,14 @@ def make_scores() -> Callable[..., Scores]:
 
 
 @pytest.fixture
-def make_report(make_run: Callable[..., Run]) -> ReportMaker:
+def make_report(make_scored_run: Callable[..., Run]) -> ReportMaker:
     """Makes the report of a single fold with a given confusion matrix."""
 
     def make(
         confusion: list[list[int]] | None = None, *, weights: bytes = b"weights", name: str = "tiny"
     ) -> Report:
         scores = scores_of(confusion or [[3, 1], [0, 4]], fold=1)
-        run = make_run(1, labels=scores.labels, weights=weights)
+        run = make_scored_run(1, labels=scores.labels, weights=weights)
         return build_report(name, scores, [run], {1, 2, 3}, "asclf train --config tiny.yaml")
 
     return make

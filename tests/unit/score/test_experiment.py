@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,7 @@ def test_folds_that_the_shards_lack_are_known(tiny_experiment: Path) -> None:
 def test_unfinished_fold_is_left_out_with_a_warning(
     tiny_experiment: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tiny_experiment / "fold2" / FINAL).unlink()
+    (tiny_experiment / "fold2" / "summary.json").unlink()
     assert [run.name for run in find_runs(tiny_experiment, None)] == ["fold1"]
     assert "fold2: its training has not ended" in caplog.text
 
@@ -63,12 +64,12 @@ def test_unfinished_fold_is_left_out_with_a_warning(
 def test_runs_come_in_the_order_of_their_folds(tmp_path: Path) -> None:
     for fold in (10, 9, 1):
         (tmp_path / f"fold{fold}").mkdir()
-        (tmp_path / f"fold{fold}" / FINAL).touch()
+        (tmp_path / f"fold{fold}" / "summary.json").touch()
     assert [run.name for run in find_runs(tmp_path, None)] == ["fold1", "fold9", "fold10"]
 
 
-def test_fold_without_weights_is_an_error_when_asked_for(tiny_experiment: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"fold3: this fold has no final weights.*fold1"):
+def test_unfinished_fold_is_an_error_when_asked_for(tiny_experiment: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"fold3: there is no finished run.*fold1"):
         find_runs(tiny_experiment, [3])
 
 
@@ -82,6 +83,20 @@ def test_runs_of_two_configurations_are_not_pooled(tiny_experiment: Path) -> Non
     rewrite_config(run, replace(config_of(run), seed=7))
     with pytest.raises(CheckpointError, match="by another configuration than fold1"):
         score_experiment(tiny_experiment, command="x")
+
+
+def test_runs_on_two_datasets_are_not_pooled(tiny_experiment: Path) -> None:
+    other = json.dumps({"manifest_hash": "0" * 64})
+    (tiny_experiment / "fold2" / "data.json").write_text(other, encoding="utf-8")
+    with pytest.raises(CheckpointError, match="on other data than fold1"):
+        score_experiment(tiny_experiment, command="x")
+
+
+def test_shards_written_anew_from_another_manifest_are_not_scored(tiny_experiment: Path) -> None:
+    other = json.dumps({"manifest_hash": "0" * 64})
+    (tiny_experiment / "fold2" / "data.json").write_text(other, encoding="utf-8")
+    with pytest.raises(DataError, match="made from another manifest"):
+        score_experiment(tiny_experiment, [2], command="x")
 
 
 def test_configuration_hash_ignores_the_fold_and_the_folder_of_shards(
@@ -103,7 +118,7 @@ def test_model_trained_on_every_fold_is_refused(tiny_experiment: Path) -> None:
 
 def test_run_without_a_summary_is_refused(tiny_experiment: Path) -> None:
     (tiny_experiment / "fold1" / "summary.json").unlink()
-    with pytest.raises(CheckpointError, match="summary of its training cannot be read"):
+    with pytest.raises(CheckpointError, match=r"summary\.json: .* cannot be read"):
         read_run(tiny_experiment / "fold1")
 
 

@@ -17,9 +17,9 @@ TWO_FOLDS = ([[4, 0], [1, 3]], [[2, 2], [2, 2]])
 
 
 @pytest.fixture
-def report(make_scores: Callable[..., Scores], make_run: Callable[..., Run]) -> Report:
+def report(make_scores: Callable[..., Scores], make_scored_run: Callable[..., Run]) -> Report:
     parts = [make_scores(counts, fold) for fold, counts in enumerate(TWO_FOLDS, 1)]
-    runs = [make_run(fold, labels=parts[0].labels) for fold in (1, 2)]
+    runs = [make_scored_run(fold, labels=parts[0].labels) for fold in (1, 2)]
     return build_report("tiny", pool(parts), runs, {1, 2}, "asclf score exp/tiny")
 
 
@@ -49,30 +49,32 @@ def test_all_known_folds_scored_is_whole(report: Report) -> None:
 
 
 def test_a_fold_of_the_dataset_without_a_score_makes_it_partial(
-    make_scores: Callable[..., Scores], make_run: Callable[..., Run]
+    make_scores: Callable[..., Scores], make_scored_run: Callable[..., Run]
 ) -> None:
     scores = make_scores([[1, 0], [0, 1]], 2)
-    report = build_report("tiny", scores, [make_run(2, labels=scores.labels)], range(1, 6), "x")
+    report = build_report(
+        "tiny", scores, [make_scored_run(2, labels=scores.labels)], range(1, 6), "x"
+    )
     assert report.partial
     assert report.scope == "fold 2 of 1–5, partial"
     assert report.fold_std is None
 
 
 def test_a_skipped_clip_makes_it_partial(
-    make_scores: Callable[..., Scores], make_run: Callable[..., Run]
+    make_scores: Callable[..., Scores], make_scored_run: Callable[..., Run]
 ) -> None:
     scores = replace(make_scores([[1, 0], [0, 1]], 1), skipped=("1-9: cut short",))
-    report = build_report("tiny", scores, [make_run(1, labels=scores.labels)], {1}, "x")
+    report = build_report("tiny", scores, [make_scored_run(1, labels=scores.labels)], {1}, "x")
     assert report.partial
     assert report.clips_skipped == 1
     assert "1 clips skipped, partial" in report.line
     assert "- 1-9: cut short" in to_markdown(report)
 
 
-def test_rule_of_the_weights_is_stated(make_run: Callable[..., Run], report: Report) -> None:
+def test_rule_of_the_weights_is_stated(make_scored_run: Callable[..., Run], report: Report) -> None:
     assert report.weights == "last epochs averaged: 5"
-    labels = make_run(1, labels=_labels()).checkpoint.labels
-    assert make_run(1, labels=labels, averaged=1).weights == "last epoch"
+    labels = make_scored_run(1, labels=_labels()).checkpoint.labels
+    assert make_scored_run(1, labels=labels, averaged=1).weights == "last epoch"
 
 
 def test_class_without_a_clip_has_no_accuracy(make_report: Callable[..., Report]) -> None:

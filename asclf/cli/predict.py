@@ -1,0 +1,99 @@
+"""Classifies audio files: one line each, with the label and its probability.
+
+A folder stands for every audio file below it. A file that cannot be read is one line on stderr;
+the others are classified all the same, and the exit status is 2.
+
+Examples:
+  asclf predict dog.wav --model exp/esc10/bundle
+  asclf predict recordings/ more.flac --model exp/esc10/fold1 --top-k 3
+  asclf predict recordings/ --model exp/esc10/bundle --json > predictions.jsonl
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from asclf.bundle.prediction import Classifier
+from asclf.cli._parser import positive_int
+from asclf.errors import AudioError, DataError
+
+SUFFIXES = frozenset(
+    (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".w64", ".rf64")
+)
+USER_ERROR = 2
+
+Best = Sequence[tuple[str, float]]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR", help="what to classify")
+    parser.add_argument(
+        "--model", required=True, type=Path, help="a bundle, a run folder or a checkpoint"
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each file")
+    parser.add_argument(
+        "--top-k", type=positive_int, default=1, metavar="K", help="labels to print (default: 1)"
+    )
+
+
+def run(options: Namespace) -> int:
+    """Runs the verb."""
+    from asclf.api import load
+
+    files = list(audio_files(options.paths))
+    classifier = load(options.model)
+    shown = _as_json if options.json else _as_text
+    failed = 0
+    for file in files:
+        best = _classify(classifier, file, options.top_k)
+        if best:
+            print(shown(file, best), flush=True)
+        else:
+            failed += 1
+    if failed:
+        print(f"{failed} of {len(files)} files could not be classified", file=sys.stderr)
+    return USER_ERROR if failed else 0
+
+
+def audio_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files that are named, and those with an audio suffix in the folders that are named.
+
+    Raises:
+        DataError: There is no audio file in a folder.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        if not found:
+            raise DataError(
+                "there is no audio file in this folder",
+                where=path,
+                expected=f"files ending in {', '.join(sorted(SUFFIXES))}",
+            )
+        yield from found
+
+
+def _classify(classifier: Classifier, file: Path, top_k: int) -> Best:
+    """The best labels with their scores; nothing where the file cannot be read, which is said."""
+    try:
+        return classifier.predict(file).top(top_k)
+    except AudioError as error:
+        print(error, file=sys.stderr)
+        return []
+
+
+def _as_text(file: Path, best: Best) -> str:
+    return f"{file}: {', '.join(f'{label} {score:.3f}' for label, score in best)}"
+
+
+def _as_json(file: Path, best: Best) -> str:
+    label, score = best[0]
+    top = [{"label": name, "score": value} for name, value in best]
+    return json.dumps({"clip": str(file), "label": label, "score": score, "top": top})

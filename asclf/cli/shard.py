@@ -1,0 +1,62 @@
+"""Writes the clips of a manifest into shards: tar files of FLAC at the model's sample rate.
+
+Every shard holds clips of one fold; an index of counts and checksums is written last. A run that
+was cut off is continued by the same command. Clips that cannot be read are named and left out.
+
+Examples:
+  asclf shard data/esc50/manifest.jsonl shards/esc50
+  asclf shard manifest.jsonl shards/32k --sample-rate 32000 --clips-per-shard 100
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from asclf.cli._parser import positive_int
+from asclf.cli._progress import bar
+
+DEFAULT_SAMPLE_RATE = 16_000
+DEFAULT_CLIPS_PER_SHARD = 250
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("manifest", type=Path, metavar="MANIFEST", help="clips as JSON lines")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the shards")
+    parser.add_argument(
+        "--sample-rate",
+        type=positive_int,
+        default=DEFAULT_SAMPLE_RATE,
+        metavar="HZ",
+        help=f"the model's sample rate (default: {DEFAULT_SAMPLE_RATE})",
+    )
+    parser.add_argument(
+        "--clips-per-shard",
+        type=positive_int,
+        default=DEFAULT_CLIPS_PER_SHARD,
+        metavar="N",
+        help=f"most clips in a shard (default: {DEFAULT_CLIPS_PER_SHARD})",
+    )
+
+
+def run(options: Namespace) -> int:
+    """Runs the verb."""
+    from asclf.data.shards import write_shards
+
+    with bar("sharding", "clips") as show:
+        index = write_shards(
+            options.manifest,
+            options.out,
+            sample_rate=options.sample_rate,
+            clips_per_shard=options.clips_per_shard,
+            progress=show,
+        )
+    clips = sum(shard.clips for shard in index.shards)
+    hours = sum(shard.samples for shard in index.shards) / index.sample_rate / 3600
+    folds = ", ".join(map(str, index.folds)) or "none"
+    print(
+        f"{options.out}: {clips} clips ({hours:.2f} h, {len(index.labels)} labels, folds {folds}) "
+        f"in {len(index.shards)} shards; {len(index.skipped)} left out"
+    )
+    return 0

@@ -1,0 +1,52 @@
+"""Trains a classifier: for each fold one run, with that fold left out and never opened.
+
+Any value of the configuration can be set by key.path=value. A run that was cut off, at whatever
+point, goes on with --resume after its last whole epoch.
+
+Examples:
+  asclf train --config conf/esc10.yaml --exp exp/esc10 data.shards=shards/esc10 --folds "1 2"
+  asclf train --config conf/esc10.yaml --exp exp/esc10 data.shards=shards/esc10 data.test_fold=1
+  asclf train --config conf/esc10.yaml --exp exp/esc10 data.shards=shards/esc10 --resume seed=3
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from asclf.cli._parser import fold_list
+from asclf.cli._progress import training_bars
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("--config", required=True, type=Path, metavar="C", help="the YAML file")
+    parser.add_argument(
+        "--exp", required=True, type=Path, metavar="EXP", help="folder for the runs"
+    )
+    parser.add_argument(
+        "--folds",
+        type=fold_list,
+        metavar='"1 2"',
+        help="folds to leave out in turn (default: data.test_fold of the configuration)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with runs that were cut off")
+    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="laid over the file")
+
+
+def run(options: Namespace) -> int:
+    """Runs the verb."""
+    from asclf.train.run import train_experiment
+
+    with training_bars() as bars:
+        runs = train_experiment(
+            options.config,
+            options.exp,
+            overrides=options.overrides,
+            folds=options.folds,
+            resume=options.resume,
+            progress=bars,
+        )
+    for path in runs:
+        print(f"trained: {path}")
+    return 0
