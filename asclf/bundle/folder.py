@@ -49,8 +49,9 @@ def read_bundle(folder: Path) -> BundleManifest:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise BundleError(
-            f"{MANIFEST} cannot be read: {error}",
+            f"{MANIFEST} cannot be read: {reason}",
             where=folder,
             expected="a folder that `asclf export` wrote",
         ) from error
