@@ -28,7 +28,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal, TypeAlias
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from asclf.config import component_config
@@ -37,7 +37,7 @@ from asclf.protocols import LengthsPolicy
 from asclf.registry import BACKBONES
 
 PerStage: TypeAlias = Annotated[tuple[PositiveInt, ...], Field(min_length=4, max_length=4)]
-OddKernel: TypeAlias = Annotated[int, Field(ge=1, multiple_of=1)]
+SizePerStage: TypeAlias = Annotated[tuple[NonNegativeInt, ...], Field(min_length=4, max_length=4)]
 
 GATE_AT_START = 0.5
 """What the three attentions together let through before training.
@@ -63,7 +63,7 @@ class SpectroMaskNetConfig:
     """Kernel of the convolutions that enter the local branch's stages."""
     separable_entry: bool = True
     """Enter stages 2 to 4 by a depthwise and a pointwise convolution instead of a full one."""
-    global_kernels: Annotated[tuple[int, ...], Field(min_length=4, max_length=4)] = (0, 3, 3, 3)
+    global_kernels: SizePerStage = (0, 3, 3, 3)
     """Kernel of the convolution inside the global modules of each stage; 0 = attention alone."""
     local_kernels: PerStage = (3, 3, 3, 3)
     """Kernel of the depthwise convolution of the local modules of each stage (the paper: 7)."""
@@ -73,17 +73,17 @@ class SpectroMaskNetConfig:
     """Reduction of the channel attentions."""
     attention_kernel: PositiveInt = 7
     """Kernel of the 1-D convolutions of temporal and frequency attention."""
-    attention_hidden: Annotated[int, Field(ge=0)] = 0
-    """Channels between two such convolutions, giving each channel its own A_t and A_f; 0 = one
-    convolution to one map for all channels."""
+    attention_hidden: SizePerStage = (0, 0, 0, 40)
+    """Channels between two such convolutions, which give each channel an A_t and A_f of its own;
+    0 = one convolution, and one map for all channels of the stage."""
     norm: Literal["batch", "group"] = "batch"
     """Batch norm folds away at export; group norm does not depend on the batch."""
     mask: BlockMaskOptions | None = BlockMaskOptions()
     """Blocks of the local branch's input that are zeroed in training; `null` masks nothing."""
 
 
-@BACKBONES.register("spectromasknet", SpectroMaskNetConfig, attention_hidden=208)
-@BACKBONES.register("spectromasknet_small", SpectroMaskNetConfig, attention_hidden=16)
+@BACKBONES.register("spectromasknet", SpectroMaskNetConfig, attention_hidden=(0, 228, 228, 228))
+@BACKBONES.register("spectromasknet_small", SpectroMaskNetConfig)
 class SpectroMaskNet(nn.Module):
     """The dual-branch network; see the module's docstring.
 
@@ -112,7 +112,7 @@ class SpectroMaskNet(nn.Module):
         seen = self._masked(feats, lengths) if self.training and self.mask else feats
         whole = self.global_branch(feats.unsqueeze(1), lengths)  # (B, 1, T, F) → (B, D)
         local = self.local_branch(seen.unsqueeze(1), lengths)
-        weight = torch.sigmoid(self.fusion_logit)
+        weight = torch.sigmoid(self.fusion_logit)  # λ, ()
         return weight * whole + (1 - weight) * local
 
     def _masked(self, feats: Tensor, lengths: Tensor | None) -> Tensor:
@@ -164,7 +164,7 @@ def entry(
 ) -> nn.Module:
     """The convolution that enters a stage: "downsampling is implemented via convolution"."""
     if inputs == 1 or not config.separable_entry:
-        layers = [conv(inputs, outputs, kernel, stride)]
+        layers: list[nn.Module] = [conv(inputs, outputs, kernel, stride)]
     else:
         depthwise = conv(inputs, inputs, kernel, stride, groups=inputs)
         layers = [depthwise, normalise(config, inputs), conv(inputs, outputs, 1)]
@@ -185,8 +185,9 @@ class GlobalAttention(nn.Module):
         self.conv = conv(C, C, kernel) if kernel else None
         self.norm = normalise(config, C)
         self.channel = ChannelAttention(C, config.reduction)
-        self.temporal = AxisAttention(C, config.attention_hidden, config.attention_kernel)
-        self.frequency = AxisAttention(C, config.attention_hidden, config.attention_kernel)
+        hidden, width = config.attention_hidden[stage], config.attention_kernel
+        self.temporal = AxisAttention(C, hidden, width)
+        self.frequency = AxisAttention(C, hidden, width)
 
     def forward(self, x: Tensor, valid: Valid | None) -> Tensor:
         """X (B, C, T, F), zero where it is padding → (B, C, T, F)."""
@@ -201,7 +202,9 @@ class GlobalAttention(nn.Module):
         A_c = self.channel(over_time.mean(3, keepdim=True))  # (B, C, 1, 1)
         A_t = self.temporal(over_frequency)  # (B, 1 or C, T, 1)
         A_f = self.frequency(over_time.transpose(2, 3)).transpose(2, 3)  # (B, 1 or C, 1, F)
-        return torch.addcmul(x, y * A_c, A_t * A_f)
+        if A_t.shape[1] == 1:
+            return torch.addcmul(x, y * A_c, A_t * A_f)
+        return torch.addcmul(x, y, (A_c * A_t) * A_f)  # one pass less over the whole map
 
 
 class LocalAttention(nn.Module):
@@ -260,13 +263,15 @@ class AxisAttention(nn.Module):
 
     def __init__(self, channels: int, hidden: int, kernel: int) -> None:
         super().__init__()
-        self.first = axis_conv(channels, hidden, kernel) if hidden else nn.Identity()
+        self.first = axis_conv(channels, hidden, kernel) if hidden else None
         maps = channels if hidden else 1
         self.last = opened(axis_conv(hidden or channels, maps, kernel))
 
     def forward(self, profile: Tensor) -> Tensor:
         """Profile (B, C, L, 1) along the axis → weights (B, 1 or C, L, 1) in (0, 1)."""
-        return torch.sigmoid(self.last(torch.relu(self.first(profile))))
+        if self.first is not None:
+            profile = torch.relu(self.first(profile))  # (B, H, L, 1)
+        return torch.sigmoid(self.last(profile))
 
 
 class Valid:
