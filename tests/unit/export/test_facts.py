@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from asclf.checkpoint import Checkpoint, load_checkpoint
 from asclf.data.labels import LabelMap
 from asclf.export.facts import score_line, training_facts
 from asclf.score.report import build_report, write_report
-from asclf.score.runs import read_run
+from asclf.score.runs import Run
 from asclf.score.scores import Scores
 
 SUMMARY = {"minutes": 1.0, "epochs": 2, "steps": 3, "clips_skipped": 0}
@@ -22,12 +21,13 @@ SUMMARY = {"minutes": 1.0, "epochs": 2, "steps": 3, "clips_skipped": 0}
 def exp(tiny_run: Path, tmp_path: Path) -> Path:
     """An experiment whose one fold is scored: 3 of 4 clips right."""
     shutil.copytree(tiny_run, tmp_path / "fold1")
-    (tmp_path / "fold1" / "summary.json").write_text(json.dumps(SUMMARY))
+    fold1 = tmp_path / "fold1"
+    run = Run(fold1, load_checkpoint(fold1), fold=1, manifest_hash="ab", summary=SUMMARY)
     targets = np.array([0, 1, 2, 2])
     logits = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
     labels = LabelMap(("cat", "dog", "rain"))
     scores = Scores(tuple("abcd"), np.ones(4, np.int64), targets, logits, labels)
-    report = build_report("x", scores, [read_run(tmp_path / "fold1")], [1, 2], "asclf score")
+    report = build_report("x", scores, [run], [1, 2], "asclf score")
     write_report(report, tmp_path)
     return tmp_path
 
