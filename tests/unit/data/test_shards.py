@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from asclf.audio.io import load_audio
 from asclf.data.manifest import Clip, read_manifest, write_manifest
 from asclf.data.shard_reader import read_samples
 from asclf.data.shards import ShardIndex, write_shards
@@ -96,6 +97,20 @@ def test_a_clip_is_resampled_and_mixed_down(tmp_path: Path) -> None:
     decoded, _ = soundfile.read(tar_member(index, "a"))
     assert decoded.shape == (8000,)
     np.testing.assert_allclose(decoded[1000:-1000], 0.125, atol=1e-3)
+
+
+def test_real_recordings_come_back_within_half_a_16_bit_step(
+    real_data: Path, tmp_path: Path
+) -> None:
+    files = sorted((real_data / "ESC-50" / "audio").iterdir())[::200]
+    clips = [Clip(path.stem, path, ("sound",), fold=1) for path in files]
+    write_manifest(tmp_path / "m.jsonl", clips)
+    index = write_shards(tmp_path / "m.jsonl", tmp_path / "s", sample_rate=16000)
+    assert (index.shards[0].clips, index.skipped) == (len(files), ())
+    for clip in clips:
+        decoded, _ = soundfile.read(tar_member(index, clip.clip_id), dtype="float32")
+        expected = load_audio(clip.path, 16000).clip(-1, 1 - 2**-15)
+        np.testing.assert_allclose(decoded, expected, rtol=0, atol=2**-16)
 
 
 def test_progress_counts_clips(make_manifest, tmp_path: Path) -> None:
