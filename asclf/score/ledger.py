@@ -1,14 +1,15 @@
 """The ledger of a recipe: every try that was scored, kept as JSON, and RESULTS.md made from them.
 
-Nothing in RESULTS.md is typed by hand. A try is known by the hash of its weights: scoring the same
-weights again replaces its entry, and training again adds one.
+Nothing in RESULTS.md is typed by hand. A try is known by the hash of its weights: training again
+adds an entry, and scoring the same weights again leaves it as it is, with the command that made
+them, unless the score has changed.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from asclf.errors import DataError
@@ -32,6 +33,7 @@ COLUMNS = (
     "machine",
     "commit",
 )
+OF_SCORING = ("date", "command", "commit", "machine", "versions")
 PREFACE = (
     "Every try that was scored, the newest first; written by `asclf score EXP --results`, not by\n"
     "hand. `correct` counts clips of all scored folds, each classified by the model that never\n"
@@ -57,12 +59,20 @@ def record(result: Result, recipe: Path) -> Path:
     kept = Result(**{field.name: getattr(result, field.name) for field in fields(Result)})
     text = json.dumps(kept.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     path = recipe / RESULTS / f"{kept.date}-{kept.name}-{kept.weights_sha256[:8]}.json"
-    write_whole(path, text)
-    for older in path.parent.glob(f"*-{kept.weights_sha256[:8]}.json"):
-        if older != path:
-            older.unlink()
+    older = sorted(path.parent.glob(f"*-{kept.weights_sha256[:8]}.json"))
+    if older and _is_same_score(kept, Result.read(older[0])):
+        path = older[0]
+    else:
+        write_whole(path, text)
+        for stale in set(older) - {path}:
+            stale.unlink()
     write_whole(recipe / PAGE, results_page(read_results(recipe)))
     return path
+
+
+def _is_same_score(new: Result, old: Result) -> bool:
+    """Whether two results differ at most in when, where and by which command they were scored."""
+    return replace(new, **{name: getattr(old, name) for name in OF_SCORING}) == old
 
 
 def read_results(recipe: Path) -> list[Result]:

@@ -40,7 +40,7 @@ def checkpoint(exp: Path) -> Checkpoint:
 def test_the_score_of_these_weights_is_told(checkpoint: Checkpoint) -> None:
     facts = training_facts(checkpoint, "CC BY 4.0")
     assert facts.score is not None
-    assert facts.score.startswith("Fold 1: 75.0 % (3 of 4 clips). The experiment, each fold ")
+    assert facts.score.startswith("Fold 1: 75.00 % (3 of 4 clips). The experiment, each fold ")
     assert (facts.epochs, facts.test_fold, facts.data_licence) == (2, 1, "CC BY 4.0")
 
 

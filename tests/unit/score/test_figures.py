@@ -33,7 +33,7 @@ def test_counts_names_and_interval_are_drawn(make_report: ReportMaker) -> None:
     assert sorted(text.get_text() for text in axes.texts) == ["10", "30", "40"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["class 0", "class 1"]
     title = axes.get_title(loc="left")
-    assert "70 of 80 clips correct: 87.5 %" in title
+    assert "70 of 80 clips correct: 87.50 %" in title
     assert "95 % interval 78.5 to 93.1 %" in title
 
 

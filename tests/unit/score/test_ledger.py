@@ -39,17 +39,25 @@ def test_every_try_has_a_row_and_its_command(make_report: ReportMaker, recipe: P
     record(make_report(weights=b"one"), recipe)
     record(make_report([[4, 0], [0, 4]], weights=b"two"), recipe)
     page = (recipe / "RESULTS.md").read_text(encoding="utf-8")
-    assert "| 7 of 8 | 87.5 % |" in page
-    assert "| 8 of 8 | 100.0 % |" in page
+    assert "| 7 of 8 | 87.50 % |" in page
+    assert "| 8 of 8 | 100.00 % |" in page
     assert page.count("asclf train --config tiny.yaml") == 2
 
 
-def test_scoring_the_same_weights_on_another_day_replaces(
+def test_scoring_the_same_weights_later_keeps_the_command_that_made_them(
     make_report: ReportMaker, recipe: Path
 ) -> None:
-    report = make_report()
-    record(replace(report, date="2024-01-01"), recipe)
-    path = record(replace(report, date="2024-01-02"), recipe)
+    report = replace(make_report(), date="2024-01-01")
+    first = record(report, recipe)
+    once = tree(recipe)
+    again = replace(report, date="2024-01-02", command="asclf score exp/tiny", commit="abc")
+    assert record(again, recipe) == first
+    assert tree(recipe) == once
+
+
+def test_changed_score_of_the_same_weights_replaces(make_report: ReportMaker, recipe: Path) -> None:
+    record(replace(make_report(), date="2024-01-01"), recipe)
+    path = record(replace(make_report([[4, 0], [0, 4]]), date="2024-01-02"), recipe)
     assert [file.name for file in (recipe / "results").iterdir()] == [path.name]
     assert path.name.startswith("2024-01-02-tiny-")
 

@@ -95,7 +95,7 @@ def test_json_comes_back_equal_and_holds_no_machine_name(report: Report, tmp_pat
 def test_markdown_has_the_line_the_folds_and_the_command(report: Report) -> None:
     text = to_markdown(report)
     assert report.line in text
-    assert "| 1 | 7 | 8 | 87.5 % | 1.5 | 60 | 0 |" in text
+    assert "| 1 | 7 | 8 | 87.50 % | 1.5 | 60 | 0 |" in text
     assert "| class_1 | class_0 | 3 |" in text
     assert "asclf score exp/tiny" in text
 
