@@ -12,10 +12,11 @@ Examples:
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping
 from typing import Any
 
+from asclf.cli._parser import nearest
 from asclf.registry import REGISTRIES, Registry
 
 Row = Mapping[str, Any]
@@ -24,9 +25,16 @@ Row = Mapping[str, Any]
 def add_arguments(parser: ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument(
-        "kind", nargs="?", choices=sorted(REGISTRIES), metavar="KIND", help=", ".join(REGISTRIES)
+        "kind", nargs="?", type=_kind, metavar="KIND", help=f"one of {', '.join(REGISTRIES)}"
     )
     parser.add_argument("--json", action="store_true", help="print JSON: a list of each kind")
+
+
+def _kind(text: str) -> str:
+    if text not in REGISTRIES:
+        known = f"one of {', '.join(REGISTRIES)}"
+        raise ArgumentTypeError(f"unknown kind {text!r}; {nearest(text, REGISTRIES) or known}")
+    return text
 
 
 def run(options: Namespace) -> int:

@@ -12,7 +12,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from asclf import __version__
 from asclf.cli._parser import VerbParser, nearest
@@ -71,8 +72,8 @@ def _run(arguments: list[str]) -> int:
     place = arguments.index(verb)
     options = parser.read([*arguments[:place], *arguments[place + 1 :]])
     options.command = ["asclf", *arguments]
-    _log_to_stderr(logging.DEBUG if options.debug else logging.INFO)
-    return int(module.run(options))
+    with _log_on_stderr(logging.DEBUG if options.debug else logging.INFO):
+        return int(module.run(options))
 
 
 def _run_without_verb(arguments: Sequence[str]) -> int:
@@ -110,19 +111,28 @@ def _as_user_error(error: Exception) -> AsclfError | None:
     return None
 
 
-def _log_to_stderr(level: int) -> None:
-    handler: logging.Handler
+@contextmanager
+def _log_on_stderr(level: int) -> Iterator[None]:
+    logger, handler = logging.getLogger("asclf"), _log_handler()
+    logger.setLevel(level)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _log_handler() -> logging.Handler:
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.logging import RichHandler
 
-        handler = RichHandler(console=Console(stderr=True), show_path=False)
-    else:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("asclf")
-    logger.handlers = [handler]
-    logger.setLevel(level)
+        return RichHandler(
+            console=Console(stderr=True), show_path=False, log_time_format="%H:%M:%S"
+        )
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler
 
 
 def _survive_odd_file_names() -> None:

@@ -173,9 +173,11 @@ def test_broken_plugin_is_a_row_and_not_the_end(
     assert rows["ecapa_tdnn"]["parameters"] > 0
 
 
-def test_unknown_kind_lists_those_there_are(capsys: Capture) -> None:
+def test_unknown_kind_names_the_nearest(capsys: Capture) -> None:
     assert main(["list", "backbone"]) == 2
-    assert "'backbones'" in capsys.readouterr().err
+    assert "unknown kind 'backbone'; did you mean 'backbones'?" in capsys.readouterr().err
+    assert main(["list", "xyz"]) == 2
+    assert "unknown kind 'xyz'; one of frontends, augmenters" in capsys.readouterr().err
 
 
 def test_config_show_gives_every_value_with_its_origin(tmp_path: Path, capsys: Capture) -> None:
