@@ -47,7 +47,7 @@ def score_run(
     check_labels(checkpoint, index.labels, index.folder)
     _check_sample_rate(checkpoint, index)
     parts = []
-    for fold in sorted({shard.fold for shard in shards}, key=str):
+    for fold in sorted({shard.fold for shard in shards}, key=lambda fold: fold or 0):
         chosen = [shard for shard in shards if shard.fold == fold]
         batches = score_batches(index, chosen, batch_size=batch_size)
         parts.append(_score_fold(checkpoint, batches, fold or 0, on_clips))
