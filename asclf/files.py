@@ -31,9 +31,11 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yields a temporary folder to fill; it takes the place of `path` when the block succeeds.
 
-    An older folder is renamed away first and removed last, so a failure at any point leaves it.
+    An older folder is renamed away first and removed last, so a failure at any point leaves it; a
+    process killed between the two renames leaves it as `.NAME.PID.old`.
     """
     part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    _settle(path, part, old)  # after a killed process of the same number, as containers have them
     part.mkdir(parents=True)
     try:
         yield part
@@ -44,10 +46,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
         part.rename(path)
         _flush_to_disk(path.parent)
     finally:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        for leftover in (part, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        _settle(path, part, old)
+
+
+def remove_parts(folder: Path) -> None:
+    """Removes the temporary files that killed processes left in a folder."""
+    for part in folder.glob(".*.part"):
+        part.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -63,6 +68,14 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _settle(path: Path, part: Path, old: Path) -> None:
+    """Brings the older folder back where none has taken its place, and removes what is left."""
+    if old.exists() and not path.exists():
+        old.rename(path)
+    for leftover in (part, old):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _flush_to_disk(path: Path) -> None:

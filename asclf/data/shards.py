@@ -28,7 +28,7 @@ from asclf.data.shard_index import FORMAT, INDEX, ShardIndex, ShardInfo, Skipped
 from asclf.data.shard_plan import ShardPlan, plan_shards
 from asclf.data.shard_writer import Record, ShardWriter
 from asclf.errors import DataError
-from asclf.files import sha256_of, write_whole
+from asclf.files import remove_parts, sha256_of, write_whole
 
 __all__ = ["ShardIndex", "ShardInfo", "SkippedClip", "write_shards"]
 
@@ -106,8 +106,7 @@ def _writing_to(out: Path) -> Iterator[None]:
 def _claim(out: Path, origin: Origin) -> None:
     """Makes the folder this origin's own, or finds that it is somebody else's."""
     out.mkdir(parents=True, exist_ok=True)
-    for part in out.glob(".*.part"):  # what a killed run left
-        part.unlink()
+    remove_parts(out)
     path = out / ORIGIN
     if path.exists():
         _compare(path, origin)
