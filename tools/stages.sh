@@ -60,7 +60,7 @@ parse_options() { # ARGUMENT…: `--some-name VALUE` or `--some-name=VALUE` sets
     if [[ $1 == *=* ]]; then
       printf -v "$variable" %s "${1#*=}"
     else
-      (($# > 1)) || die "$flag needs a value"
+      [[ $# -gt 1 && $2 != --* ]] || die "$flag needs a value"
       printf -v "$variable" %s "$2" && shift
     fi
     shift
