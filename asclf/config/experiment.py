@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,7 +32,7 @@ class DataConfig:
 
     shards: str | None = None
     """Folder that `asclf shard` wrote."""
-    test_fold: PositiveInt | None = None
+    test_fold: NonNegativeInt | None = None
     """The fold that is left out of training and scored; `null` trains on every clip."""
     crop_s: PositiveFloat | None = None
     """Length of a training crop in seconds, at a random place; `null` takes whole clips."""
@@ -100,6 +100,14 @@ class ExperimentConfig:
             "scheduler": self.scheduler.as_dict(),
             "train": asdict(self.train),
         }
+
+    def canonical(self) -> ExperimentConfig:
+        """The same experiment, with fixed values for what says where and how fast to compute it.
+
+        Two configurations with equal canonical forms ask for the same weights.
+        """
+        data = replace(self.data, shards=None, num_workers=0, score_batch_size=1)
+        return replace(self, data=data, train=replace(self.train, num_threads=0))
 
     def to_yaml(self) -> str:
         """The resolved configuration as YAML; reading it gives this configuration again."""

@@ -130,9 +130,9 @@ def check_same_experiment(runs: Sequence[Run]) -> None:
 
 def config_sha256(config: ExperimentConfig) -> str:
     """The hash of a resolved configuration without its test fold and what changes no weight."""
-    data = replace(config.data, shards=None, test_fold=None, num_workers=0, score_batch_size=1)
-    same = replace(config, data=data, train=replace(config.train, num_threads=0))
-    return hashlib.sha256(same.to_yaml().encode()).hexdigest()
+    config = config.canonical()
+    without_fold = replace(config, data=replace(config.data, test_fold=None))
+    return hashlib.sha256(without_fold.to_yaml().encode()).hexdigest()
 
 
 def weights_sha256(runs: Sequence[Run]) -> str:

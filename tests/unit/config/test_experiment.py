@@ -119,7 +119,7 @@ train: {epochs: 0}
     [
         ("seed: -1", "greater than or equal to 0"),
         ("sample_rate: 16", "greater than or equal to 1000"),
-        ("data: {test_fold: 0}", "greater than 0"),
+        ("data: {test_fold: -1}", "greater than or equal to 0"),
         ("data: {crop_s: 0}", "greater than 0"),
         ("train: {grad_clip: -1}", "greater than or equal to 0"),
         ("train: {engine: torhc}", "'torch'"),
