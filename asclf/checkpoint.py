@@ -6,17 +6,19 @@ renamed into place when it is whole.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import pydantic.dataclasses
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from asclf.config import ExperimentConfig
+from asclf.config.component import STRICT
 from asclf.config.experiment import bind_experiment
 from asclf.config.yaml import parse_yaml
 from asclf.data.labels import LabelMap
@@ -24,12 +26,11 @@ from asclf.errors import CheckpointError
 from asclf.files import whole_file
 from asclf.model import AudioClassifier, build_classifier
 
-FORMAT = 1
 FINAL = "final.safetensors"
 KEY = "asclf"
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
 class CheckpointMeta:
     """What stands beside the weights.
 
@@ -37,25 +38,15 @@ class CheckpointMeta:
         config: The resolved configuration as YAML.
         labels: Class names in the order of the logits.
         epoch: Epochs trained.
-        facts: Anything else worth keeping, as plain values (averaged epochs, optimizer groups, …).
+        facts: Anything else worth keeping, as plain values (averaged epochs, a run's tally, …).
+        format: Version of the file's format.
     """
 
     config: str
     labels: tuple[str, ...]
-    epoch: int
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """The text stored in the file's header."""
-        return json.dumps(
-            {
-                "format": FORMAT,
-                "config": self.config,
-                "labels": self.labels,
-                "epoch": self.epoch,
-                "facts": self.facts,
-            }
-        )
+    epoch: NonNegativeInt
+    facts: dict[str, Any] = field(default_factory=dict)
+    format: Literal[1] = 1
 
 
 @dataclass(frozen=True)
@@ -73,7 +64,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: CheckpointMeta
     """Writes tensors and their meta data to one file, whole or not at all."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as part:
-        save_file(plain, part, metadata={KEY: meta.to_json()})
+        try:
+            save_file(plain, part, metadata={KEY: _META.dump_json(meta).decode()})
+        except SafetensorError as error:
+            raise CheckpointError(f"cannot be written: {error}", where=path) from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], CheckpointMeta]:
@@ -90,26 +84,20 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], CheckpointMeta]:
         raise CheckpointError(
             f"cannot be read: {error}", where=path, expected="a checkpoint written by asclf"
         ) from error
+    return tensors, _parse_meta(header, path)
+
+
+def _parse_meta(header: str | None, path: Path) -> CheckpointMeta:
+    expected = "a checkpoint written by this version of asclf"
     if header is None:
-        raise CheckpointError(
-            "these weights have no configuration in them",
-            where=path,
-            expected="a checkpoint written by asclf",
-        )
-    return tensors, _read_meta(json.loads(header), path)
-
-
-def _read_meta(header: Mapping[str, Any], path: Path) -> CheckpointMeta:
-    if header.get("format") != FORMAT:
-        raise CheckpointError(
-            f"its format is {header.get('format')!r}",
-            where=path,
-            expected=f"format {FORMAT}",
-            hint="it was written by another version of asclf",
-        )
-    return CheckpointMeta(
-        header["config"], tuple(header["labels"]), header["epoch"], header["facts"]
-    )
+        what = "these weights have no configuration in them"
+        raise CheckpointError(what, where=path, expected=expected)
+    try:
+        return _META.validate_json(header)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"its `{'.'.join(map(str, first['loc']))}` cannot be used: {first['msg']}"
+        raise CheckpointError(what, where=path, expected=expected) from error
 
 
 def save_checkpoint(path: Path, model: AudioClassifier, meta: CheckpointMeta) -> None:
@@ -134,7 +122,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The checkpoint file that a path stands for: itself, or `final.safetensors` in a run folder."""
+    """The checkpoint that a path stands for: a file itself, of a run folder its final weights.
+
+    Raises:
+        CheckpointError: There is none; names the run folders below that have one.
+    """
     if path.is_file():
         return path
     if (path / FINAL).is_file():
@@ -154,7 +146,12 @@ def load_weights(model: AudioClassifier, tensors: Mapping[str, Tensor], path: Pa
     Raises:
         CheckpointError: Tensors are missing, unknown, or of another shape (say, other classes).
     """
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    _check_fits(tensors, model.state_dict(), path)
+    model.load_state_dict(dict(tensors))
+
+
+def _check_fits(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], path: Path) -> None:
+    wanted = {name: tuple(tensor.shape) for name, tensor in like.items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     wrong = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
     if wrong:
@@ -165,7 +162,6 @@ def load_weights(model: AudioClassifier, tensors: Mapping[str, Tensor], path: Pa
             expected=f"{wanted.get(name)}",
             hint="it belongs to another configuration or another set of classes",
         )
-    model.load_state_dict(dict(tensors))
 
 
 def check_labels(checkpoint: Checkpoint, labels: LabelMap, where: object) -> None:
@@ -192,13 +188,20 @@ def average(paths: Sequence[Path]) -> tuple[dict[str, Tensor], CheckpointMeta]:
     """The mean of several checkpoints' weights, computed in float64, with the last one's meta data.
 
     Integer tensors (batch norm's counters) are taken from the last.
+
+    Raises:
+        CheckpointError: One cannot be read, or belongs to another model than the last.
     """
     tensors, meta = load_tensors(paths[-1])
     sums = {name: tensor.double() for name, tensor in tensors.items() if tensor.is_floating_point()}
     for path in paths[:-1]:
         others, _ = load_tensors(path)
+        _check_fits(others, tensors, path)
         for name in sums:
             sums[name] += others[name]
     means = {name: (total / len(paths)).to(tensors[name].dtype) for name, total in sums.items()}
     facts = {**meta.facts, "averaged": [path.stem for path in paths]}
-    return {**tensors, **means}, CheckpointMeta(meta.config, meta.labels, meta.epoch, facts)
+    return {**tensors, **means}, replace(meta, facts=facts)
+
+
+_META = TypeAdapter(CheckpointMeta)
