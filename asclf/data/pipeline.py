@@ -14,8 +14,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
@@ -30,6 +28,7 @@ from asclf.data.seeds import place_seed
 from asclf.data.shard_index import ShardIndex, ShardInfo
 from asclf.data.shard_reader import Sample, read_samples
 from asclf.data.workers import run_in_workers
+from asclf.device import threads
 from asclf.errors import AudioError, DataError
 from asclf.protocols import Batch, ClipAugmenter
 
@@ -92,22 +91,18 @@ class TrainStream:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yields the batches of one epoch; equal arguments give equal batches.
 
-        A clip that cannot be decoded is missing from its batch and named in its `skipped`. A batch
-        of which nothing is left is passed over, and its clips are named in the next one.
+        A clip that cannot be decoded is missing from its batch and named in its `skipped`; a batch
+        of which nothing is left comes empty.
 
         Raises:
             DataError: A shard is broken; or a whole batch is, while other ranks wait for it.
         """
-        missed: tuple[str, ...] = ()
         for batch in run_in_workers(partial(self._batches, epoch), self.config.num_workers):
             for reason in batch.skipped:
                 logger.warning("left out: %s", reason)
-            if batch.clip_ids:
-                yield replace(batch, skipped=missed + batch.skipped)
-                missed = ()
-            else:
+            if not batch.clip_ids:
                 self._check_alone(batch)
-                missed += batch.skipped
+            yield batch
 
     def _batches(self, epoch: int, worker: int, workers: int) -> Iterator[Batch]:
         samples = read_places(self.index, self._places(epoch))
@@ -115,7 +110,7 @@ class TrainStream:
         samples = shuffle(samples, self.config.shuffle_buffer, order)
         for number, group in enumerate(in_groups(samples, self.batch_size)):
             if number % workers == worker:
-                with one_thread():
+                with threads(1):  # as workers have: their number changes a sum's last bits
                     batch = self._make_batch(group, epoch, number * self.batch_size)
                 yield batch
 
@@ -200,17 +195,6 @@ def crop(waveform: Tensor, samples: int, generator: Generator) -> Tensor:
         return waveform
     start = int(torch.randint(spare + 1, (), generator=generator))
     return waveform[start : start + samples]  # (samples,)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Computes with one thread, as workers do: how many there are changes a sum's last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _check_shares(index: ShardIndex, shards: Sequence[ShardInfo], world_size: int) -> None:

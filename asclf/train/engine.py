@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor, nn
@@ -14,6 +14,28 @@ from asclf.config.experiment import TrainConfig
 from asclf.device import best_device
 from asclf.model import AudioClassifier
 from asclf.protocols import Batch, Loss
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What came of one step.
+
+    Attributes:
+        loss: Mean over the batch.
+        grad_norm: Norm of the gradient before it was clipped.
+        hits: Clips that had their target on top.
+        clips: Clips in the batch.
+    """
+
+    loss: float
+    grad_norm: float
+    hits: int
+    clips: int
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether both loss and gradient are."""
+        return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
 class TorchEngine:
@@ -36,37 +58,38 @@ class TorchEngine:
 
     def step(
         self, batch: Batch, optimizer: Optimizer, lr_factor: float, generator: Generator
-    ) -> tuple[float, int]:
+    ) -> StepResult:
         """Augments a batch, computes its loss and gradient, and updates the weights.
+
+        A loss or a gradient that is not finite leaves the weights as they were.
 
         Args:
             batch: As the data workers made it.
             optimizer: Its groups hold their undamped learning rate as `initial_lr`.
             lr_factor: What the scheduler makes of that rate in this step.
             generator: On the CPU, for the augmenters' draws.
-
-        Returns:
-            The loss, mean over the batch, and how many clips had their target on top. A loss that
-            is not finite leaves the weights as they were.
         """
         self.model.train()
         batch = self.model.augment_batch(batch, generator).to(self.device)
         optimizer.zero_grad(set_to_none=True)
-        total, hits = 0.0, 0
+        clips, loss, hits = len(batch.clip_ids), 0.0, 0
         for part in split(batch, self.config.micro_batch):
             logits = self.model.training_logits(part, generator)
-            share = len(part.clip_ids) / len(batch.clip_ids)
-            loss = self.loss(logits, part.targets) * share
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
+            share = self.loss(logits, part.targets) * (len(part.clip_ids) / clips)
+            share.backward()  # type: ignore[no-untyped-call]
+            loss += share.item()
             hits += count_hits(logits, part.targets)
-        if math.isfinite(total):
+        result = StepResult(loss, self._clip_gradient(), hits, clips)
+        if result.is_finite:
             self._update(optimizer, lr_factor)
-        return total, hits
+        return result
 
-    def _update(self, optimizer: Optimizer, lr_factor: float) -> None:
-        if self.config.grad_clip:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
+    def _clip_gradient(self) -> float:
+        limit = self.config.grad_clip or math.inf
+        return nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
+
+    @staticmethod
+    def _update(optimizer: Optimizer, lr_factor: float) -> None:
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * lr_factor
         optimizer.step()

@@ -1,7 +1,7 @@
 """The folder of one run: one model, trained with one fold left out.
 
 config.yaml            the resolved configuration
-data.json              which data it was trained on: the manifest's hash and the classes
+data.json              which data it was trained on: manifest, classes and shards
 metrics.jsonl          a line an epoch
 epochs/epoch_0060.safetensors   weights of the last epochs, those that are averaged
 resume.safetensors     everything needed to go on after the last whole epoch
@@ -12,19 +12,18 @@ summary.json           written last: the run is complete
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from asclf.checkpoint import FINAL
-from asclf.config.experiment import ExperimentConfig
-from asclf.config.yaml import parse_yaml
-from asclf.data.shards import ShardIndex
+from asclf.config.experiment import ExperimentConfig, bind_experiment
+from asclf.config.yaml import read_yaml
+from asclf.data.shard_index import ShardIndex, ShardInfo
 from asclf.errors import TrainError
-from asclf.files import write_whole
+from asclf.files import remove_parts, write_whole
 
-FREE_KEYS = ("data.shards", "data.num_workers", "data.score_batch_size", "train.num_threads")
-"""Keys that change no weight: a run goes on when they differ."""
+ELSEWHERE = "train into another --exp, or delete the folder"
 
 
 class RunFolder:
@@ -39,32 +38,47 @@ class RunFolder:
         self.config = path / "config.yaml"
         self.data = path / "data.json"
         self.metrics = path / "metrics.jsonl"
+        self.epochs = path / "epochs"
         self.resume = path / "resume.safetensors"
         self.final = path / FINAL
         self.summary = path / "summary.json"
 
     def epoch(self, epoch: int) -> Path:
         """The weights after an epoch, counted from 1."""
-        return self.path / "epochs" / f"epoch_{epoch:04d}.safetensors"
+        return self.epochs / f"epoch_{epoch:04d}.safetensors"
 
-    def claim(self, config: ExperimentConfig, index: ShardIndex, *, resume: bool) -> None:
-        """Takes the folder for a run, or for going on with it.
+    def check(self, config: ExperimentConfig, data: Mapping[str, Any], *, resume: bool) -> None:
+        """Makes sure that a run may use this folder; changes nothing.
+
+        Args:
+            config: The run's configuration.
+            data: What `data_facts` says of its data.
+            resume: Whether it may go on with what is there.
 
         Raises:
-            TrainError: It holds a run already and `resume` was not asked for, or a run of another
-                configuration or other data.
+            TrainError: The folder holds a run already and `resume` was not asked for, a run of
+                another configuration or other data, or something else.
         """
-        if self.config.exists():
-            self._check_same(config, index)
-            if not resume:
-                raise TrainError(
-                    "there is a run of this configuration here already",
-                    where=self.path,
-                    hint="go on with --resume, or train into another --exp",
-                )
+        if not self.config.exists():
+            self._check_empty()
             return
-        write_whole(self.data, json.dumps(_facts(index), indent=2) + "\n")
-        write_whole(self.config, config.to_yaml())
+        self._check_config(config)
+        self._check_data(data)
+        if not resume:
+            raise TrainError(
+                "there is a run of this configuration here already",
+                where=self.path,
+                hint="go on with --resume, or train into another --exp",
+            )
+
+    def claim(self, config: ExperimentConfig, data: Mapping[str, Any], *, resume: bool) -> None:
+        """Takes the folder for a run, or for going on with it; arguments and errors as `check`."""
+        self.check(config, data, resume=resume)
+        for folder in (self.path, self.epochs):
+            remove_parts(folder)
+        if not self.config.exists():
+            write_whole(self.data, json.dumps(data, indent=2) + "\n")
+            write_whole(self.config, config.to_yaml())  # last: where it stands, there is a run
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Adds an epoch's line; lines of that epoch and later, of a run cut short, go first."""
@@ -73,46 +87,71 @@ class RunFolder:
         write_whole(self.metrics, "".join(lines))
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of all epochs so far."""
+        """The lines of all epochs so far.
+
+        Raises:
+            TrainError: They are damaged.
+        """
         if not self.metrics.exists():
             return []
-        return [json.loads(line) for line in self.metrics.read_text("utf-8").splitlines()]
+        return [_parse(line, self.metrics) for line in self.metrics.read_bytes().splitlines()]
 
-    def keep_epochs_from(self, first: int) -> None:
-        """Deletes the weights of epochs before `first`."""
-        for path in (self.path / "epochs").glob("epoch_*.safetensors"):
-            if int(path.stem.removeprefix("epoch_")) < first:
-                path.unlink()
+    def _check_empty(self) -> None:
+        """A run that was cut short in `claim` leaves its data.json alone."""
+        names = {path.name for path in self.path.glob("[!.]*")} - {self.data.name}
+        if names:
+            raise TrainError(
+                f"the folder holds other files, {min(names)} among them",
+                where=self.path,
+                expected="a new folder, or one with a run's config.yaml",
+                hint=ELSEWHERE,
+            )
 
-    def _check_same(self, config: ExperimentConfig, index: ShardIndex) -> None:
-        saved = parse_yaml(self.config.read_text("utf-8"), str(self.config)).plain()
-        was, now = dict(_flat(saved)), dict(_flat(config.as_dict()))
-        for key in sorted({*was, *now} - set(FREE_KEYS)):
-            if was.get(key) != now.get(key):
-                raise TrainError(
-                    f"this run has {key} = {was.get(key)}",
-                    where=self.config,
-                    expected=f"{now.get(key)}, as in the configuration given",
-                    hint="train into another --exp, or delete the folder",
-                )
-        if self.data.exists() and json.loads(self.data.read_text("utf-8")) != _facts(index):
+    def _check_config(self, config: ExperimentConfig) -> None:
+        saved = bind_experiment(read_yaml(self.config))
+        was, now = saved.canonical().as_dict(), config.canonical().as_dict()
+        for key, before, after in _differences(was, now):
+            raise TrainError(
+                f"this run has {key} = {before}",
+                where=self.config,
+                expected=f"{after}, as in the configuration given",
+                hint=ELSEWHERE,
+            )
+
+    def _check_data(self, data: Mapping[str, Any]) -> None:
+        if not self.data.exists() or _parse(self.data.read_bytes(), self.data) != data:
             raise TrainError(
                 "this run was trained on other data",
                 where=self.data,
-                expected=f"the manifest and classes of {index.folder}",
-                hint="train into another --exp, or delete the folder",
+                expected="the shards that the configuration names",
+                hint=ELSEWHERE,
             )
 
 
-def _facts(index: ShardIndex) -> dict[str, Any]:
-    return {"manifest_hash": index.manifest_hash, "labels": list(index.labels.names)}
+def data_facts(index: ShardIndex, shards: Sequence[ShardInfo]) -> dict[str, Any]:
+    """Tells the data of a run: the manifest, the classes, and the shards that it trains on."""
+    return {
+        "manifest_hash": index.manifest_hash,
+        "labels": list(index.labels.names),
+        "shards": {shard.name: shard.sha256 for shard in shards},
+    }
 
 
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-        value = {str(i): item for i, item in enumerate(value)}
-    if not isinstance(value, Mapping):
-        yield path, list(value) if isinstance(value, tuple) else value
+def _parse(text: bytes, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise TrainError(f"not JSON: {error}", where=path, hint=ELSEWHERE) from error
+
+
+def _differences(was: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Key path and both values wherever two trees differ, as near the leaves as both go."""
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        was, now = dict(enumerate(was)), dict(enumerate(now))
+    if not isinstance(was, Mapping) or not isinstance(now, Mapping):
+        if was != now:
+            yield path, was, now
         return
-    for key, item in value.items():
-        yield from _flat(item, f"{path}.{key}" if path else str(key))
+    for key in dict.fromkeys([*now, *was]):
+        below = f"{path}.{key}" if path else str(key)
+        yield from _differences(was.get(key), now.get(key), below)

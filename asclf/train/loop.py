@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from typing import Any
 
@@ -18,12 +17,14 @@ from asclf.data.seeds import place_seed
 from asclf.errors import TrainError
 from asclf.files import write_whole
 from asclf.protocols import Batch
-from asclf.train.engine import TorchEngine
+from asclf.train.engine import StepResult, TorchEngine
 from asclf.train.folder import RunFolder
 from asclf.train.progress import Progress
-from asclf.train.state import Tally, load_state, save_state
+from asclf.train.state import load_state, save_state
+from asclf.train.tally import EpochTally, RunTally
 
-SKIPPED_SHOWN = 50
+NAMES_SHOWN = 50
+"""Most clips that a message or the summary names."""
 
 
 class Loop:
@@ -61,7 +62,7 @@ class Loop:
         )
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
-        self.tally = Tally()
+        self.tally = RunTally()
 
     def run(self) -> None:
         """Trains what is left of the run, averages, and writes the summary."""
@@ -70,86 +71,98 @@ class Loop:
         self.progress.start_run(
             self.folder.path.name,
             epochs=self.epochs,
-            done=self.tally.epoch,
+            done=self.tally.epochs,
             steps_per_epoch=self.stream.steps_per_epoch,
         )
-        for epoch in range(self.tally.epoch, self.epochs):
+        for epoch in range(self.tally.epochs, self.epochs):
             self._epoch(epoch)
         self._finish()
         self.progress.end_run()
 
     def _epoch(self, epoch: int) -> None:
-        start, clips, hits, losses = time.perf_counter(), 0, 0, 0.0
-        for i, batch in enumerate(self.stream.epoch(epoch)):
-            step = epoch * self.stream.steps_per_epoch + i
-            loss, right = self._step(batch, step)
-            clips, hits = clips + len(batch.clip_ids), hits + right
-            losses += loss * len(batch.clip_ids)
-            self.tally.skipped += batch.skipped
-            self.progress.step(loss)
+        start = time.perf_counter()
+        sums = EpochTally()
+        first_step = epoch * self.stream.steps_per_epoch
+        for step, batch in enumerate(self.stream.epoch(epoch), first_step):
+            sums.skipped += batch.skipped
+            if batch.clip_ids:
+                result = self._step(batch, step)
+                sums.add(result)
+                self.progress.step(result.loss)
+        self._check_not_empty(sums)
         seconds = time.perf_counter() - start
-        self.tally.epoch, self.tally.clips = epoch + 1, self.tally.clips + clips
-        self.tally.seconds += seconds
-        self._end_epoch(
-            {
-                "epoch": epoch + 1,
-                "loss": losses / max(clips, 1),
-                "accuracy": hits / max(clips, 1),
-                "lr": self.optimizer.param_groups[0]["lr"],
-                "seconds": seconds,
-                "clips_per_s": clips / seconds,
-                "skipped": len(self.tally.skipped),
-                **self._monitored(),
-            }
-        )
+        self.tally.add(sums, seconds)
+        self._end_epoch(self._record(sums, seconds))
 
-    def _step(self, batch: Batch, step: int) -> tuple[float, int]:
+    def _step(self, batch: Batch, step: int) -> StepResult:
         seed = self.config.seed
         # dropout and the masks inside a network draw from torch's global generator
         torch.manual_seed(place_seed(seed, "network", step))
         generator = Generator().manual_seed(place_seed(seed, "augment", step))
         factor = self.scheduler.factor(step)
-        loss, hits = self.engine.step(batch, self.optimizer, factor, generator)
-        if not math.isfinite(loss):
+        result = self.engine.step(batch, self.optimizer, factor, generator)
+        if not result.is_finite:
             raise TrainError(
-                f"the loss is {loss} in step {step + 1}, on {', '.join(batch.clip_ids)}",
+                f"in step {step + 1} the loss is {result.loss:.4g} and the norm of its gradient "
+                f"{result.grad_norm:.4g}, on {', '.join(batch.clip_ids[:NAMES_SHOWN])}",
                 where=self.folder.path,
-                expected="a finite loss",
+                expected="finite numbers",
                 hint="lower optimizer.lr, or look at those clips",
             )
-        return loss, hits
+        return result
 
-    def _monitored(self) -> dict[str, float]:
-        monitored = getattr(self.engine.model.backbone, "monitored", None)
-        return monitored() if monitored else {}
+    def _check_not_empty(self, sums: EpochTally) -> None:
+        if not sums.clips:
+            raise TrainError(
+                f"not one clip can be decoded; the first: {sums.skipped[0]}",
+                where=self.stream.index.folder,
+                expected="clips to train on",
+                hint="delete the shards and write them again",
+            )
+
+    def _record(self, sums: EpochTally, seconds: float) -> dict[str, Any]:
+        """The epoch's line of metrics.jsonl."""
+        monitored = getattr(self.engine.model.backbone, "monitored", dict)
+        return {
+            "epoch": self.tally.epochs,
+            **sums.means(),
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "seconds": seconds,
+            "clips_per_s": sums.clips / seconds,
+            "skipped": len(sums.skipped),
+            **monitored(),
+        }
 
     def _end_epoch(self, record: dict[str, Any]) -> None:
-        epoch = self.tally.epoch
-        first_kept = self.epochs - self.config.train.average_last + 1
-        if epoch >= first_kept:
-            save_checkpoint(self.folder.epoch(epoch), self.engine.model, self._meta())
+        epoch, model, meta = self.tally.epochs, self.engine.model, self._meta()
+        if epoch >= self._first_averaged():
+            save_checkpoint(self.folder.epoch(epoch), model, meta)
         self.folder.append_metrics(record)
         # last, since this is what a resumed run believes
-        save_state(self.folder.resume, self.engine.model, self.optimizer, self.tally, self._meta())
+        save_state(self.folder.resume, model, self.optimizer, self.tally, meta)
         self.progress.end_epoch(record)
 
-    def _finish(self) -> None:
-        first = max(1, self.epochs - self.config.train.average_last + 1)
-        tensors, meta = average([self.folder.epoch(e) for e in range(first, self.epochs + 1)])
-        save_tensors(self.folder.final, tensors, meta)
-        write_whole(self.folder.summary, json.dumps(self._summary(first), indent=2) + "\n")
+    def _first_averaged(self) -> int:
+        return max(1, self.epochs - self.config.train.average_last + 1)
 
-    def _summary(self, first_averaged: int) -> dict[str, Any]:
+    def _finish(self) -> None:
+        averaged = range(self._first_averaged(), self.epochs + 1)
+        tensors, meta = average([self.folder.epoch(epoch) for epoch in averaged])
+        save_tensors(self.folder.final, tensors, meta)
+        write_whole(self.folder.summary, json.dumps(self._summary(), indent=2) + "\n")
+
+    def _summary(self) -> dict[str, Any]:
+        tally = self.tally
         return {
-            "epochs": self.epochs,
-            "steps": self.epochs * self.stream.steps_per_epoch,
-            "minutes": self.tally.seconds / 60,
-            "clips_seen": self.tally.clips,
-            "clips_per_s": self.tally.clips / max(self.tally.seconds, 1e-9),
+            "epochs": tally.epochs,
+            "steps": tally.steps,
+            "minutes": tally.seconds / 60,
+            "clips_seen": tally.clips,
+            "clips_per_s": tally.clips / tally.seconds,
             "clips_left_out_per_epoch": self.stream.left_out,
-            "clips_skipped": len(set(self.tally.skipped)),
-            "skipped": sorted(set(self.tally.skipped))[:SKIPPED_SHOWN],
-            "averaged_epochs": [first_averaged, self.epochs],
+            "clips_skipped": len(tally.skipped),
+            "skipped": sorted(tally.skipped)[:NAMES_SHOWN],
+            "averaged_epochs": [self._first_averaged(), self.epochs],
             "train_folds": sorted({s.fold for s in self.stream.shards if s.fold is not None}),
             "test_fold": self.config.data.test_fold,
             "seed": self.config.seed,
@@ -157,4 +170,4 @@ class Loop:
 
     def _meta(self) -> CheckpointMeta:
         labels = self.stream.index.labels.names
-        return CheckpointMeta(self.config.to_yaml(), labels, self.tally.epoch)
+        return CheckpointMeta(self.config.to_yaml(), labels, self.tally.epochs)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from asclf.config.experiment import ExperimentConfig, load_experiment
 from asclf.data.pipeline import TrainStream
 from asclf.data.seeds import place_seed
-from asclf.data.shards import ShardIndex
+from asclf.data.shard_index import ShardIndex, ShardInfo
 from asclf.data.splits import train_and_test
+from asclf.device import threads
 from asclf.errors import ConfigError
 from asclf.model import build_classifier
 from asclf.train.engine import TorchEngine
-from asclf.train.folder import RunFolder
+from asclf.train.folder import RunFolder, data_facts
 from asclf.train.loop import Loop
 from asclf.train.progress import Progress, Silent
 
@@ -52,14 +54,35 @@ def train_experiment(
     """
     config = load_experiment(config_path, overrides)
     index = open_index(config, config_path)
-    left_out = folds if folds is not None else [config.data.test_fold]
-    configs = [leaving_out(config, fold) for fold in left_out]
-    for run_config in configs:
-        train_and_test(index, run_config.data.test_fold)
-    return [
-        train_run(run_config, index, exp / run_name(run_config), resume, progress or Silent())
-        for run_config in configs
-    ]
+    left_out = [config.data.test_fold] if folds is None else dict.fromkeys(folds)
+    runs = [plan_run(config, index, exp, fold) for fold in left_out]
+    for run in runs:
+        run.folder.check(run.config, run.data, resume=resume)
+    for run in runs:
+        train_run(run, index, resume=resume, progress=progress or Silent())
+    return [run.folder.path for run in runs]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model that is to be trained: on which shards, and where it goes."""
+
+    config: ExperimentConfig
+    shards: Sequence[ShardInfo]
+    data: Mapping[str, Any]
+    folder: RunFolder
+
+
+def plan_run(config: ExperimentConfig, index: ShardIndex, exp: Path, fold: int | None) -> Run:
+    """The run of an experiment that leaves `fold` out, or none.
+
+    Raises:
+        DataError: There is no such fold, or nothing is left to train on.
+    """
+    shards, _ = train_and_test(index, fold)
+    name = "all" if fold is None else f"fold{fold}"
+    config = replace(config, data=replace(config.data, test_fold=fold))
+    return Run(config, shards, data_facts(index, shards), RunFolder(exp / name))
 
 
 def open_index(config: ExperimentConfig, where: Path) -> ShardIndex:
@@ -87,43 +110,35 @@ def open_index(config: ExperimentConfig, where: Path) -> ShardIndex:
     return index
 
 
-def leaving_out(config: ExperimentConfig, fold: int | None) -> ExperimentConfig:
-    """The same experiment with another fold left out."""
-    return replace(config, data=replace(config.data, test_fold=fold))
-
-
-def run_name(config: ExperimentConfig) -> str:
-    """The name of a run's folder."""
-    fold = config.data.test_fold
-    return "all" if fold is None else f"fold{fold}"
-
-
-def train_run(
-    config: ExperimentConfig, index: ShardIndex, path: Path, resume: bool, progress: Progress
-) -> Path:
+def train_run(run: Run, index: ShardIndex, *, resume: bool, progress: Progress) -> None:
     """Trains one model, or passes over a run that is complete."""
-    folder = RunFolder(path)
-    folder.claim(config, index, resume=resume)
-    if folder.summary.exists():
-        logger.info("%s is complete", path)
-        return path
-    shards, _ = train_and_test(index, config.data.test_fold)
-    index.verify(shards)
-    if config.train.num_threads:
-        torch.set_num_threads(config.train.num_threads)
+    run.folder.claim(run.config, run.data, resume=resume)
+    if run.folder.summary.exists():
+        logger.info("%s is complete", run.folder.path)
+        return
+    index.verify(run.shards)
+    with threads(run.config.train.num_threads):
+        build_loop(run, index, progress).run()
+
+
+def build_loop(run: Run, index: ShardIndex, progress: Progress) -> Loop:
+    """Builds all parts of a run, the weights fresh."""
+    config, num_classes = run.config, len(index.labels)
     torch.manual_seed(place_seed(config.seed, "weights"))
-    model = build_classifier(config, len(index.labels))
-    engine = TorchEngine(model, config.loss.build(num_classes=len(index.labels)), config.train)
-    optimizer = config.optimizer.build(model=engine.model)
+    model = build_classifier(config, num_classes)
+    engine = TorchEngine(model, config.loss.build(num_classes=num_classes), config.train)
     stream = TrainStream(
         index,
-        shards,
+        run.shards,
         config=config.data,
         clip_augmenters=model.clip_augmenters,
         seed=config.seed,
     )
-    loop = Loop(
-        config, engine, optimizer=optimizer, stream=stream, folder=folder, progress=progress
+    return Loop(
+        config,
+        engine,
+        optimizer=config.optimizer.build(model=engine.model),
+        stream=stream,
+        folder=run.folder,
+        progress=progress,
     )
-    loop.run()
-    return path

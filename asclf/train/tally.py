@@ -1,0 +1,76 @@
+"""What adds up: over the steps of an epoch, and over the epochs of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from asclf.train.engine import StepResult
+
+
+@dataclass
+class EpochTally:
+    """Sums over the steps of one epoch.
+
+    Attributes:
+        steps: Steps done.
+        clips: Clips trained on.
+        hits: Clips that had their target on top.
+        loss: Sum over clips.
+        grad_norm: Sum over steps.
+        skipped: Clips that could not be decoded, each with its reason.
+    """
+
+    steps: int = 0
+    clips: int = 0
+    hits: int = 0
+    loss: float = 0.0
+    grad_norm: float = 0.0
+    skipped: tuple[str, ...] = ()
+
+    def add(self, result: StepResult) -> None:
+        """Adds a step."""
+        self.steps += 1
+        self.clips += result.clips
+        self.hits += result.hits
+        self.loss += result.loss * result.clips
+        self.grad_norm += result.grad_norm
+
+    def means(self) -> dict[str, float]:
+        """Loss and accuracy of a clip, norm of the gradient of a step."""
+        return {
+            "loss": self.loss / self.clips,
+            "accuracy": self.hits / self.clips,
+            "grad_norm": self.grad_norm / self.steps,
+        }
+
+
+@dataclass
+class RunTally:
+    """Sums over the whole epochs of one run.
+
+    Attributes:
+        epochs: Whole epochs done.
+        steps: Steps done in them.
+        clips: Clips trained on, each counted as often as it was seen.
+        seconds: Time spent in them.
+        skipped: Clips that could not be decoded in some epoch, each once, with its reason.
+    """
+
+    epochs: int = 0
+    steps: int = 0
+    clips: int = 0
+    seconds: float = 0.0
+    skipped: tuple[str, ...] = ()
+
+    def add(self, epoch: EpochTally, seconds: float) -> None:
+        """Adds a whole epoch."""
+        self.epochs += 1
+        self.steps += epoch.steps
+        self.clips += epoch.clips
+        self.seconds += seconds
+        self.skipped = _each_once((*self.skipped, *epoch.skipped))
+
+
+def _each_once(items: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(items))
