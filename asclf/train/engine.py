@@ -81,18 +81,19 @@ class TorchEngine:
             hits += count_hits(logits, part.targets)
         result = StepResult(loss, self._clip_gradient(), hits, clips)
         if result.is_finite:
-            self._update(optimizer, lr_factor)
+            update(optimizer, lr_factor)
         return result
 
     def _clip_gradient(self) -> float:
         limit = self.config.grad_clip or math.inf
         return nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
 
-    @staticmethod
-    def _update(optimizer: Optimizer, lr_factor: float) -> None:
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * lr_factor
-        optimizer.step()
+
+def update(optimizer: Optimizer, lr_factor: float) -> None:
+    """Steps each group at its own learning rate times the factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * lr_factor
+    optimizer.step()
 
 
 def split(batch: Batch, size: int | None) -> Iterator[Batch]:
