@@ -57,7 +57,7 @@ import pathlib, sys, torch, torchaudio
 for library in pathlib.Path(sys.argv[1]).rglob("*.so"):
     torch.ops.load_library(str(library))
 PYTHON
-  setup_say "removing $(find "$folder" -name '*.so' | wc -l) libraries of torchaudio that do not load beside this torch (its Python part is all that is needed)"
+  setup_say "torchaudio does not load beside this torch: removing its $(find "$folder" -name '*.so' | wc -l) extension libraries; its Python part is all that is needed"
   find "$folder" -name '*.so' -delete
   "$python" -c "import torchaudio" || { setup_say "torchaudio still does not import" && return 1; }
 }
