@@ -3,7 +3,11 @@
 A folder stands for every audio file below it. A file that cannot be read is one line on stderr;
 the others are classified all the same, and the exit status is 2.
 
+Without --model it takes the bundle that was exported last, below exp/ or egs/*/exp/ in the current
+folder, and says which.
+
 Examples:
+  asclf predict dog.wav
   asclf predict dog.wav --model exp/esc10/bundle
   asclf predict recordings/ more.flac --model exp/esc10/fold1 --top-k 3
   asclf predict recordings/ --model exp/esc10/bundle --json > predictions.jsonl
@@ -17,9 +21,10 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from asclf.bundle.folder import MANIFEST
 from asclf.bundle.prediction import Classifier
 from asclf.cli._parser import positive_int
-from asclf.errors import AudioError, DataError
+from asclf.errors import AudioError, BundleError, DataError
 
 SUFFIXES = frozenset(
     (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".w64", ".rf64")
@@ -33,7 +38,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR", help="what to classify")
     parser.add_argument(
-        "--model", required=True, type=Path, help="a bundle, a run folder or a checkpoint"
+        "--model",
+        type=Path,
+        help="a bundle, a run folder or a checkpoint (default: the bundle exported last)",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object for each file")
     parser.add_argument(
@@ -46,7 +53,7 @@ def run(options: Namespace) -> int:
     from asclf.api import load
 
     files = list(audio_files(options.paths))
-    classifier = load(options.model)
+    classifier = load(options.model or newest_bundle(Path.cwd()))
     shown = _as_json if options.json else _as_text
     failed = 0
     for file in files:
@@ -58,6 +65,29 @@ def run(options: Namespace) -> int:
     if failed:
         print(f"{failed} of {len(files)} files could not be classified", file=sys.stderr)
     return USER_ERROR if failed else 0
+
+
+def newest_bundle(folder: Path) -> Path:
+    """The bundle that was exported last into an experiment below a folder.
+
+    Raises:
+        BundleError: There is none.
+    """
+    found = [
+        manifest.parent
+        for pattern in (f"exp/*/*/{MANIFEST}", f"egs/*/exp/*/*/{MANIFEST}")
+        for manifest in folder.glob(pattern)
+    ]
+    if not found:
+        raise BundleError(
+            "there is no exported model below this folder",
+            where=folder,
+            expected="exp/NAME/bundle",
+            hint="name one with --model, or make one: asclf export",
+        )
+    newest = max(found, key=lambda bundle: (bundle / MANIFEST).stat().st_mtime)
+    print(f"model: {newest}", file=sys.stderr)
+    return newest
 
 
 def audio_files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -22,7 +22,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("--config", required=True, type=Path, metavar="C", help="the YAML file")
     parser.add_argument(
-        "--exp", required=True, type=Path, metavar="EXP", help="folder for the runs"
+        "--exp",
+        type=Path,
+        metavar="EXP",
+        help="folder for the runs (default: exp/ and the configuration's name)",
     )
     parser.add_argument(
         "--folds",
@@ -41,7 +44,7 @@ def run(options: Namespace) -> int:
     with training_bars() as bars:
         runs = train_experiment(
             options.config,
-            options.exp,
+            options.exp or Path("exp") / options.config.stem,
             overrides=options.overrides,
             folds=options.folds,
             resume=options.resume,

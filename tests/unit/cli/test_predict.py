@@ -108,3 +108,34 @@ def test_folder_without_a_model_is_one_line(
     assert main(["predict", str(recordings), "--model", str(tmp_path / "absent")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{tmp_path / 'absent'}: ")
+
+
+def test_without_a_model_the_last_bundle_is_taken(
+    recordings: Path,
+    tiny_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    older = tmp_path / "exp" / "a" / "bundle"
+    newer = tmp_path / "egs" / "dogs" / "exp" / "b" / "bundle"
+    for age, bundle in ((100, older), (0, newer)):
+        shutil.copytree(tiny_bundle, bundle)
+        made = (bundle / "bundle.json").stat().st_mtime - age
+        os.utime(bundle / "bundle.json", (made, made))
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", str(recordings)]) == 0
+    assert capsys.readouterr().err.splitlines() == [f"model: {newer}"]
+
+
+def test_without_any_model_the_error_says_how_to_make_one(
+    recordings: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", str(recordings)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "there is no exported model" in line
+    assert "asclf export" in line
