@@ -110,8 +110,8 @@ class SpectroMaskNet(nn.Module):
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Feats (B, T, F), lengths (B,) frames → embedding (B, D)."""
         seen = self._masked(feats, lengths) if self.training and self.mask else feats
-        whole = self.global_branch(feats.unsqueeze(1), lengths)  # (B, 1, T, F) → (B, D)
-        local = self.local_branch(seen.unsqueeze(1), lengths)
+        whole: Tensor = self.global_branch(feats.unsqueeze(1), lengths)  # (B, 1, T, F) → (B, D)
+        local: Tensor = self.local_branch(seen.unsqueeze(1), lengths)
         weight = torch.sigmoid(self.fusion_logit)  # λ, ()
         return weight * whole + (1 - weight) * local
 
@@ -192,7 +192,8 @@ class GlobalAttention(nn.Module):
     def forward(self, x: Tensor, valid: Valid | None) -> Tensor:
         """X (B, C, T, F), zero where it is padding → (B, C, T, F)."""
         if self.conv is None:
-            return self.norm(self.weighted(x, x, valid))
+            alone: Tensor = self.norm(self.weighted(x, x, valid))
+            return alone
         return self.weighted(x, torch.relu_(self.norm(self.conv(x))), valid)
 
     def weighted(self, x: Tensor, y: Tensor, valid: Valid | None) -> Tensor:
