@@ -86,7 +86,7 @@ def build_report(
         config_sha256=config_sha256(runs[0].checkpoint.config),
         weights_sha256=weights_sha256(runs),
         command=command,
-        commit=git_commit(),
+        commit=_trained_by(runs),
         machine=this_machine(),
         minutes=sum(fold.minutes for fold in folds),
         versions=versions(),
@@ -94,6 +94,12 @@ def build_report(
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         skipped=scores.skipped,
     )
+
+
+def _trained_by(runs: Sequence[Run]) -> str | None:
+    """The commits that made the weights; that of the code that scores, where no run says."""
+    commits = {commit for run in runs for commit in run.summary.get("commits", ())}
+    return ", ".join(sorted(commits)) or git_commit()
 
 
 def _fold_score(scores: Scores, run: Run) -> FoldScore:

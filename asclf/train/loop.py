@@ -17,6 +17,7 @@ from asclf.data.seeds import place_seed
 from asclf.errors import TrainError
 from asclf.files import write_whole
 from asclf.protocols import Batch
+from asclf.score.provenance import git_commit
 from asclf.train.engine import StepResult, TorchEngine
 from asclf.train.folder import RunFolder
 from asclf.train.progress import Progress
@@ -68,6 +69,7 @@ class Loop:
         """Trains what is left of the run, averages, and writes the summary."""
         if self.folder.resume.exists():
             self.tally = load_state(self.folder.resume, self.engine.model, self.optimizer)
+        self.tally.begin(git_commit())
         self.progress.start_run(
             self.folder.path.name,
             epochs=self.epochs,
@@ -166,6 +168,7 @@ class Loop:
             "train_folds": sorted({s.fold for s in self.stream.shards if s.fold is not None}),
             "test_fold": self.config.data.test_fold,
             "seed": self.config.seed,
+            "commits": tally.commits,
         }
 
     def _meta(self) -> CheckpointMeta:

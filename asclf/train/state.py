@@ -40,7 +40,8 @@ def load_state(path: Path, model: AudioClassifier, optimizer: Optimizer) -> RunT
     state["state"] = _by_parameter(_below("optimizer.", tensors))
     optimizer.load_state_dict(state)
     _lay_out_as_parameters(optimizer)
-    return RunTally(**{**meta.facts, "skipped": tuple(meta.facts["skipped"])})
+    lists = {name: tuple(meta.facts[name]) for name in ("skipped", "commits")}
+    return RunTally(**{**meta.facts, **lists})
 
 
 def _moments(optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:

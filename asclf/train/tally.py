@@ -55,6 +55,7 @@ class RunTally:
         clips: Clips trained on, each counted as often as it was seen.
         seconds: Time spent in them.
         skipped: Clips that could not be decoded in some epoch, each once, with its reason.
+        commits: Commits of the code that trained, in order, where it ran from a checkout.
     """
 
     epochs: int = 0
@@ -62,6 +63,12 @@ class RunTally:
     clips: int = 0
     seconds: float = 0.0
     skipped: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+
+    def begin(self, commit: str | None) -> None:
+        """Notes the code that trains from here on."""
+        if commit is not None:
+            self.commits = _each_once((*self.commits, commit))
 
     def add(self, epoch: EpochTally, seconds: float) -> None:
         """Adds a whole epoch."""

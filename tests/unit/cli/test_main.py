@@ -88,9 +88,8 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
             "asclf bench: unknown option '--thread'; did you mean '--threads'?",
         ),
         (
-            ["predict", "x.wav"],
-            "asclf predict: the following arguments are required: --model; "
-            "see asclf predict --help",
+            ["export", "--onnx"],
+            "asclf export: the following arguments are required: EXP; see asclf export --help",
         ),
         (
             ["bench", "b", "--threads", "0"],

@@ -48,6 +48,15 @@ def test_all_known_folds_scored_is_whole(report: Report) -> None:
     assert report.scope == "folds 1, 2 of 1, 2"
 
 
+def test_commit_is_that_of_the_training(
+    make_scores: Callable[..., Scores], make_scored_run: Callable[..., Run]
+) -> None:
+    scores = make_scores([[1, 0], [0, 1]], 2)
+    run = make_scored_run(2, labels=scores.labels)
+    trained = replace(run, summary={**run.summary, "commits": ["abc", "def+changes"]})
+    assert build_report("tiny", scores, [trained], {2}, "x").commit == "abc, def+changes"
+
+
 def test_a_fold_of_the_dataset_without_a_score_makes_it_partial(
     make_scores: Callable[..., Scores], make_scored_run: Callable[..., Run]
 ) -> None:
