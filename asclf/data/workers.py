@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from multiprocessing.context import BaseContext
 from typing import Any, TypeVar
 
@@ -41,6 +43,7 @@ def run_in_workers(make: MakeStream[T], num_workers: int) -> Iterator[T]:
         batch_size=None,
         num_workers=num_workers,
         collate_fn=_as_is,
+        worker_init_fn=partial(_end_if_orphaned, os.getpid()),
         multiprocessing_context=_context(),
         generator=torch.Generator(),  # the loader must not draw from the global one
     )
@@ -75,6 +78,16 @@ def _unless_dead(loader: Iterable[Any]) -> Iterator[Any]:
             f"a data worker died: {error}",
             hint="if memory ran out, lower data.num_workers or data.shuffle_buffer",
         ) from error
+
+
+def _end_if_orphaned(parent: int, _: int) -> None:
+    """Ends a worker whose parent was killed since the fork.
+
+    torch's workers watch for another parent than they began with; these began with none, and would
+    wait for ever.
+    """
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _as_is(item: Any) -> Any:

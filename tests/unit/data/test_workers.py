@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import select
 import signal
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -53,6 +55,25 @@ def test_an_error_comes_out_as_it_was_raised_and_in_its_turn(workers: int) -> No
 def test_a_killed_worker_is_an_error_that_says_what_to_lower() -> None:
     with pytest.raises(DataError, match=r"lower data\.num_workers"):
         list(run_in_workers(_die, 2))
+
+
+@pytest.mark.fault
+def test_no_worker_outlives_a_killed_parent() -> None:
+    def work() -> None:
+        while True:
+            list(run_in_workers(_numbers, 2))
+
+    reader, writer = os.pipe()  # which comes to its end with the last process that holds it
+    for delay_ms in range(2, 62, 3):
+        process = multiprocessing.get_context("fork").Process(target=work)
+        process.start()
+        time.sleep(delay_ms / 1000)
+        process.kill()
+        process.join()
+    os.close(writer)
+    assert select.select([reader], [], [], 30)[0] == [reader]
+    assert os.read(reader, 1) == b""
+    os.close(reader)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
