@@ -120,7 +120,9 @@ def test_a_run_that_was_cut_short_ends_as_if_it_had_not_been(
     whole = train("whole", f"optimizer.type={optimizer}")
     with pytest.raises(StopError):
         train("cut", f"optimizer.type={optimizer}", progress=StopAfter(done))
-    cut = train("cut", f"optimizer.type={optimizer}", resume=True)
+    events = Events()
+    cut = train("cut", f"optimizer.type={optimizer}", resume=True, progress=events)
+    assert events.told[0] == ("fold1", 4, done, 2)
     assert (whole / "final.safetensors").read_bytes() == (cut / "final.safetensors").read_bytes()
     assert files(whole) == files(cut)
     for one, two in zip(metrics(whole), metrics(cut), strict=True):
