@@ -67,13 +67,13 @@ class SpectroMaskNetConfig:
     """Kernel of the convolution inside the global modules of each stage; 0 = attention alone."""
     local_kernels: PerStage = (3, 3, 3, 3)
     """Kernel of the depthwise convolution of the local modules of each stage (the paper: 7)."""
-    expansions: PerStage = (1, 1, 2, 4)
+    expansions: PerStage = (1, 1, 1, 1)
     """Widening of the local feature enhancement in each stage."""
     reduction: PositiveInt = 8
     """Reduction of the channel attentions."""
     attention_kernel: PositiveInt = 7
     """Kernel of the 1-D convolutions of temporal and frequency attention."""
-    attention_hidden: SizePerStage = (0, 0, 0, 40)
+    attention_hidden: SizePerStage = (0, 0, 20, 40)
     """Channels between two such convolutions, which give each channel an A_t and A_f of its own;
     0 = one convolution, and one map for all channels of the stage."""
     norm: Literal["batch", "group"] = "batch"
@@ -82,7 +82,7 @@ class SpectroMaskNetConfig:
     """Blocks of the local branch's input that are zeroed in training; `null` masks nothing."""
 
 
-@BACKBONES.register("spectromasknet", SpectroMaskNetConfig, attention_hidden=(0, 228, 228, 228))
+@BACKBONES.register("spectromasknet", SpectroMaskNetConfig, attention_hidden=(0, 236, 236, 236))
 @BACKBONES.register("spectromasknet_small", SpectroMaskNetConfig)
 class SpectroMaskNet(nn.Module):
     """The dual-branch network; see the module's docstring.
@@ -234,8 +234,8 @@ class LocalAttention(nn.Module):
         """X (B, C, T, F), zero where it is padding → (B, C, T, F)."""
         y = self.pointwise(self.norm(self.depthwise(x)))
         y = y * self.channel(mean_over_time(y, valid).mean(3, keepdim=True))
-        y = torch.relu_(self.expand(y))  # (B, H, T, F)
-        y = self.restore(torch.relu_(self.enhance(cut(y, valid))))  # (B, C, T, F)
+        y = self.enhance(cut(self.expand(y), valid))  # (B, H, T, F)
+        y = self.restore(torch.relu_(y))  # (B, C, T, F)
         return torch.addcmul(x, y, torch.sigmoid(self.gate(y)))
 
 

@@ -39,8 +39,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Runs the verb."""
+    from asclf.device import keep_freed_memory
     from asclf.train.run import train_experiment
 
+    keep_freed_memory()
     with training_bars() as bars:
         runs = train_experiment(
             options.config,

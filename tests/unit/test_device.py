@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -19,3 +23,20 @@ def test_threads_are_put_back_after_an_error(count: int) -> None:
         assert torch.get_num_threads() == (count or before)
         raise RuntimeError
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_freed_memory_stays_with_the_process() -> None:
+    script = """
+import resource, sys, torch
+from asclf.device import keep_freed_memory
+assert not sys.argv[1:] or keep_freed_memory()
+for _ in range(20):
+    torch.ones(4_000_000)  # 16 MB, freed at once
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+    faults = {
+        kept: int(subprocess.check_output([sys.executable, "-c", script, *kept]))
+        for kept in ((), ("keep",))
+    }
+    assert faults[()] > faults[("keep",)] + 19  # a fault a block at the least, with huge pages

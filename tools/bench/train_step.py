@@ -21,6 +21,7 @@ import torch
 from _timing import interleave, report
 from torch import Tensor, nn
 
+from asclf.device import keep_freed_memory
 from asclf.registry import BACKBONES, HEADS, LOSSES, OPTIMIZERS
 
 REFERENCE = "CAMPPlus"
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Times every model in turn and reports the clips a second of each."""
     options = _parse(argv)
     torch.set_num_threads(options.threads)
+    keep_freed_memory()  # as `asclf train` does; it acts on every row alike
     torch.manual_seed(0)
     models = {name: _own(name, options.classes) for name in options.models}
     try:
