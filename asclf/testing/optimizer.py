@@ -48,6 +48,17 @@ def check_state_round_trip(entry: Entry) -> None:
         assert_same(two.detach(), one.detach(), "a weight of the resumed run and of the whole one")
 
 
+@seeded
+def check_state_is_tensors(entry: Entry) -> None:
+    """What it keeps for a parameter is tensors or nothing, so that safetensors can hold it."""
+    model = _model()
+    optimizer = _build(entry, model)
+    _step(model, optimizer)
+    for moments in optimizer.state_dict()["state"].values():
+        for name, value in moments.items():
+            assert value is None or isinstance(value, Tensor), f"{name} is a {type(value).__name__}"
+
+
 def _model() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 3))
 
@@ -73,4 +84,5 @@ CHECKS: tuple[Check, ...] = (
     check_loss_falls,
     check_every_parameter_moves,
     check_state_round_trip,
+    check_state_is_tensors,
 )

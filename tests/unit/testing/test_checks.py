@@ -250,6 +250,22 @@ def test_an_optimizer_that_forgets_parameters_fails() -> None:
     assert failed(entry) == {"check_every_parameter_moves"}
 
 
+class CountingSGD(torch.optim.SGD):
+    def step(self, closure: None = None) -> None:
+        super().step()
+        for moments in self.state.values():
+            moments["count"] = moments.get("count", 0) + 1
+
+
+def counting_sgd(config: GoodConfig, *, model: nn.Module) -> torch.optim.Optimizer:
+    return CountingSGD(model.parameters(), lr=0.01, momentum=0.9)
+
+
+def test_an_optimizer_whose_state_no_file_can_hold_fails() -> None:
+    entry = Entry("optimizer", "counting", counting_sgd, GoodConfig)
+    assert failed(entry) == {"check_state_is_tensors"}
+
+
 def test_a_config_or_an_option_without_a_doc_string_fails() -> None:
     documented = next(c for c in checks("backbone") if c.__name__ == "check_config_is_documented")
     documented(backbone_entry(GoodBackbone))
