@@ -61,7 +61,11 @@ class Checkpoint:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: CheckpointMeta) -> None:
-    """Writes tensors and their meta data to one file, whole or not at all."""
+    """Writes tensors and their meta data to one file, whole or not at all.
+
+    Raises:
+        CheckpointError: It cannot be written; the file that was there stays.
+    """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as part:
         try:
@@ -96,7 +100,8 @@ def _parse_meta(header: str | None, path: Path) -> CheckpointMeta:
         return _META.validate_json(header)
     except ValidationError as error:
         first = error.errors()[0]
-        what = f"its `{'.'.join(map(str, first['loc']))}` cannot be used: {first['msg']}"
+        name = ".".join(map(str, first["loc"])) or "description"
+        what = f"its {name} cannot be used: {first['msg']}"
         raise CheckpointError(what, where=path, expected=expected) from error
 
 

@@ -16,3 +16,10 @@ def test_a_run_adds_its_epochs_and_names_a_skipped_clip_once() -> None:
     run.add(EpochTally(steps=2, clips=7, skipped=("b: x",)), seconds=1.5)
     run.add(EpochTally(steps=3, clips=8, skipped=("a: x", "b: x")), seconds=2.0)
     assert run == RunTally(epochs=2, steps=5, clips=15, seconds=3.5, skipped=("b: x", "a: x"))
+
+
+def test_a_run_names_every_commit_that_trained_it_once() -> None:
+    run = RunTally()
+    for commit in ("a", "b", None, "a"):
+        run.begin(commit)
+    assert run.commits == ("a", "b")
