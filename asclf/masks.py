@@ -1,6 +1,6 @@
-"""Masks over feats: which frames are valid, and which time–frequency blocks are kept.
+"""Masks: what of a padded batch is valid, and which time–frequency blocks of feats are kept.
 
-Here because an augmenter and a backbone both mask blocks, and neither may import the other.
+Here because front ends, augmenters and backbones use them, and none may import another.
 Every mask is a keep_mask: True = keep.
 """
 
@@ -34,9 +34,9 @@ class BlockMaskOptions:
     """Part of the plane that is masked: in the mean for random and grid, to a block otherwise."""
 
 
-def frame_keep_mask(lengths: Tensor, num_frames: int) -> Tensor:
-    """lengths (B,) → keep_mask (B, T) of `num_frames` frames, True before the end of each clip."""
-    return torch.arange(num_frames, device=lengths.device) < lengths.unsqueeze(1)
+def length_keep_mask(lengths: Tensor, size: int) -> Tensor:
+    """lengths (B,) in samples or frames → keep_mask (B, size), True before each clip's end."""
+    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def block_keep_mask(
@@ -114,7 +114,7 @@ def _block_means(
     """Mean of the valid cells of each block, and whether it has any, both (B, N)."""
     valid = torch.ones_like(feats)
     if lengths is not None:
-        valid *= frame_keep_mask(lengths, feats.shape[1]).unsqueeze(2)
+        valid *= length_keep_mask(lengths, feats.shape[1]).unsqueeze(2)
     total = _block_sums(feats.masked_fill(valid == 0, 0), options)
     count = _block_sums(valid, options)
     return total / count.clamp(min=1), count > 0

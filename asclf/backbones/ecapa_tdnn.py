@@ -19,7 +19,7 @@ from torch.nn import functional
 from asclf.backbones._blocks.conv1d import ConvReluNorm
 from asclf.backbones._blocks.pooling import AttentiveStatisticsPooling, uniform_weights
 from asclf.config import component_config
-from asclf.masks import frame_keep_mask
+from asclf.masks import length_keep_mask
 from asclf.protocols import LengthsPolicy
 from asclf.registry import BACKBONES
 
@@ -73,7 +73,7 @@ class EcapaTdnn(nn.Module):
         # A branch would not be exported.
         missing = torch.sym_max(MIN_FRAMES - feats.shape[1], 0)  # type: ignore[no-untyped-call]
         x = functional.pad(feats.transpose(1, 2), (0, missing), mode="replicate")  # (B, F, T)
-        keep_mask = None if lengths is None else frame_keep_mask(lengths, x.shape[2])
+        keep_mask = None if lengths is None else length_keep_mask(lengths, x.shape[2])
         x = self.stem(x)  # (B, C, T)
         outputs = []
         for block in self.blocks:

@@ -32,7 +32,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from asclf.config import component_config
-from asclf.masks import BlockMaskOptions, block_keep_mask, frame_keep_mask
+from asclf.masks import BlockMaskOptions, block_keep_mask, length_keep_mask
 from asclf.protocols import LengthsPolicy
 from asclf.registry import BACKBONES
 
@@ -286,7 +286,7 @@ class Valid:
     def __init__(self, lengths: Tensor, num_frames: int) -> None:
         self.lengths = lengths
         self.num_frames = num_frames
-        self.keep = frame_keep_mask(lengths, num_frames)[:, None, :, None]  # (B, 1, T, 1)
+        self.keep = length_keep_mask(lengths, num_frames)[:, None, :, None]  # (B, 1, T, 1)
 
     def strided(self, stride: int) -> Valid:
         """The same after a convolution with padding kernel // 2: ⌈length / stride⌉ frames."""

@@ -6,11 +6,7 @@ import torch
 from torch import Tensor
 
 from asclf.audio.level import SILENCE_RMS, TARGET_RMS, Level
-
-
-def keep_mask(lengths: Tensor, size: int) -> Tensor:
-    """(B,) → (B, size), True where a step belongs to its clip."""
-    return torch.arange(size, device=lengths.device) < lengths[:, None]
+from asclf.masks import length_keep_mask
 
 
 def prepare(
@@ -28,7 +24,7 @@ def prepare(
         (B, S') with S' = max(S, shortest), and the new lengths.
     """
     if lengths is not None:
-        waveform = waveform.masked_fill(~keep_mask(lengths, waveform.shape[1]), 0.0)
+        waveform = waveform.masked_fill(~length_keep_mask(lengths, waveform.shape[1]), 0.0)
     if level != "none":
         waveform = waveform * _gain(waveform, lengths)
     missing = max(0, shortest - waveform.shape[1])
@@ -75,7 +71,7 @@ def zero_padding(feats: Tensor, num_frames: Tensor | None) -> Tensor:
     """Sets the padding frames of (B, T, F) to zero."""
     if num_frames is None:
         return feats
-    return feats.masked_fill(~keep_mask(num_frames, feats.shape[1])[..., None], 0.0)
+    return feats.masked_fill(~length_keep_mask(num_frames, feats.shape[1])[..., None], 0.0)
 
 
 def _gain(waveform: Tensor, lengths: Tensor | None) -> Tensor:

@@ -30,12 +30,12 @@ from asclf.audio.features import (
 )
 from asclf.config import component_config
 from asclf.frontends._lengths import (
-    keep_mask,
     mirror_ends,
     prepare,
     subtract_mean,
     zero_padding,
 )
+from asclf.masks import length_keep_mask
 from asclf.registry import FRONTENDS
 
 Samples = TypeVar("Samples", int, Tensor)
@@ -214,6 +214,6 @@ def _mel(hz: NDArray[np.float32] | np.float32) -> Any:
 def _peak(feats: Tensor, num_frames: Tensor | None) -> Tensor:
     """The largest value of each clip, (B, 1, 1)."""
     if num_frames is not None:
-        padding = ~keep_mask(num_frames, feats.shape[1])[..., None]
+        padding = ~length_keep_mask(num_frames, feats.shape[1])[..., None]
         feats = feats.masked_fill(padding, -torch.inf)
     return feats.amax(dim=(1, 2), keepdim=True)

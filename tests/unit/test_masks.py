@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from asclf.masks import BlockMaskOptions, block_keep_mask, frame_keep_mask
+from asclf.masks import BlockMaskOptions, block_keep_mask, length_keep_mask
 
 STRATEGIES = ("random", "grid", "high_energy")
 
@@ -12,8 +12,8 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_frame_keep_mask_is_true_before_the_end_of_each_clip() -> None:
-    mask = frame_keep_mask(torch.tensor([0, 2, 3]), 3)
+def test_length_keep_mask_is_true_before_the_end_of_each_clip() -> None:
+    mask = length_keep_mask(torch.tensor([0, 2, 3]), 3)
     assert mask.tolist() == [[False] * 3, [True, True, False], [True] * 3]
 
 

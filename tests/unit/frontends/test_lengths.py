@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from asclf.frontends._lengths import keep_mask, mirror_ends
+from asclf.frontends._lengths import mirror_ends
+from asclf.masks import length_keep_mask
 from asclf.protocols import Frontend
 from asclf.registry import FRONTENDS
 
@@ -37,7 +38,7 @@ def clips() -> torch.Tensor:
     noise = torch.randn(len(LENGTHS), 8000, generator=generator)
     level = torch.logspace(0, -3, len(LENGTHS))[:, None]
     fade = torch.logspace(0, -2, 8000)
-    return torch.where(keep_mask(LENGTHS, 8000), 0.1 * level * fade * noise, noise)
+    return torch.where(length_keep_mask(LENGTHS, 8000), 0.1 * level * fade * noise, noise)
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
@@ -56,10 +57,10 @@ def test_padding_and_batch_mates_never_change_a_clip(name, options):
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
 def test_padding_frames_are_zero(name, options):
-    waveform = clips().masked_fill(~keep_mask(LENGTHS, 8000), torch.nan)
+    waveform = clips().masked_fill(~length_keep_mask(LENGTHS, 8000), torch.nan)
     feats, num_frames = build(name, options)(waveform, LENGTHS)
     assert feats.isfinite().all()
-    assert not feats[~keep_mask(num_frames, feats.shape[1])].any()
+    assert not feats[~length_keep_mask(num_frames, feats.shape[1])].any()
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)

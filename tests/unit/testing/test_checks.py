@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from asclf.config import component_config
 from asclf.errors import RegistryError
-from asclf.masks import frame_keep_mask
+from asclf.masks import length_keep_mask
 from asclf.protocols import LengthsPolicy
 from asclf.registry import Entry
 from asclf.testing import BY_KIND, Check, checks
@@ -52,7 +52,7 @@ class GoodBackbone(nn.Module):
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
         if lengths is None:
             return self.project(feats.mean(1))
-        keep = frame_keep_mask(lengths, feats.shape[1]).unsqueeze(2)
+        keep = length_keep_mask(lengths, feats.shape[1]).unsqueeze(2)
         return self.project(feats.where(keep, 0).sum(1) / lengths.unsqueeze(1))
 
 
