@@ -42,7 +42,7 @@ OURS, THEIRS = "asclf, shards", "macls, MAClsDataset"
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepares the clips, times both, prints the table and writes it."""
     options = _parse(argv)
-    files = sorted(path for path in options.audio.iterdir() if path.is_file())
+    files = sorted(path for path in options.audio.glob("*") if path.is_file())
     if len(files) < options.clips:
         print(f"{options.audio}: {len(files)} recordings; expected at least {options.clips}")
         return 2
