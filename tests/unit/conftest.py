@@ -1,8 +1,10 @@
-"""An experiment in miniature: two folds of short clips, and a run for each, of random weights."""
+"""An experiment in miniature, two folds of short clips and a run for each; and shards damaged."""
 
 from __future__ import annotations
 
 import json
+import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import soundfile
 
 from asclf.checkpoint import FINAL, CheckpointMeta, load_checkpoint, save_checkpoint
 from asclf.data.manifest import Clip, write_manifest
-from asclf.data.shards import ShardIndex, write_shards
+from asclf.data.shard_reader import read_samples
+from asclf.data.shards import ShardIndex, ShardInfo, write_shards
 
 SAMPLE_RATE = 16_000
 LABELS = ("cat", "dog", "rain")
@@ -54,3 +57,19 @@ def tiny_experiment(tiny_run: Path, tiny_shards: Path, tmp_path: Path) -> Path:
         summary = {"minutes": 0.5, "epochs": 2, "steps": 4, "clips_skipped": 0}
         (run / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     return tmp_path / "exp" / "tiny"
+
+
+@pytest.fixture
+def damage_flac() -> Callable[[ShardIndex, ShardInfo, int], str]:
+    """Overwrites the audio of a shard's n-th clip with zeros; returns its clip_id."""
+
+    def damage(index: ShardIndex, shard: ShardInfo, number: int) -> str:
+        path = index.path(shard)
+        with tarfile.open(path) as tar:
+            member = tar.getmembers()[2 * number]
+        content = bytearray(path.read_bytes())
+        content[member.offset_data : member.offset_data + member.size] = bytes(member.size)
+        path.write_bytes(content)
+        return [sample.facts.clip_id for sample in read_samples(index, shard)][number]
+
+    return damage

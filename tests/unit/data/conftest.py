@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,7 @@ import soundfile
 
 from asclf.data.labels import LabelMap
 from asclf.data.manifest import Clip, write_manifest
-from asclf.data.shard_reader import read_samples
-from asclf.data.shards import ShardIndex, ShardInfo, write_shards
+from asclf.data.shards import ShardIndex, write_shards
 
 RATE = 8000
 LABELS = ("cat", "dog", "rain")
@@ -61,22 +59,6 @@ def make_shards(tmp_path: Path, make_manifest: MakeManifest) -> MakeShards:
         return write_shards(manifest, out, sample_rate=RATE, clips_per_shard=clips_per_shard)
 
     return make
-
-
-@pytest.fixture
-def damage_flac() -> Callable[[ShardIndex, ShardInfo, int], str]:
-    """Overwrites the audio of a shard's n-th clip with zeros; returns its clip_id."""
-
-    def damage(index: ShardIndex, shard: ShardInfo, number: int) -> str:
-        path = index.path(shard)
-        with tarfile.open(path) as tar:
-            member = tar.getmembers()[2 * number]
-        content = bytearray(path.read_bytes())
-        content[member.offset_data : member.offset_data + member.size] = bytes(member.size)
-        path.write_bytes(content)
-        return [sample.facts.clip_id for sample in read_samples(index, shard)][number]
-
-    return damage
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 import soundfile
 
 from asclf.data.manifest import Clip, write_manifest
-from asclf.data.shard_reader import read_samples
 from asclf.data.shards import ShardIndex, ShardInfo, write_shards
 from asclf.files import sha256_of
 from asclf.train.progress import Progress
@@ -96,25 +94,17 @@ def train(toy_config: Path, tmp_path: Path) -> Train:
 
 
 @pytest.fixture
-def break_clips() -> Callable[[Path, int], list[str]]:
+def break_clips(
+    damage_flac: Callable[[ShardIndex, ShardInfo, int], str],
+) -> Callable[[Path, int], list[str]]:
     """Zeroes the audio of the first clips of fold 2, as if it had been written so."""
 
     def break_clips(shards: Path, count: int) -> list[str]:
         index = ShardIndex.load(shards)
         places = [(s, i) for s in index.select([2]) for i in range(s.clips)][:count]
-        names = [_zero_audio(index, shard, number) for shard, number in places]
+        names = [damage_flac(index, shard, number) for shard, number in places]
         hashed = [replace(s, sha256=sha256_of(index.path(s))) for s in index.shards]
         replace(index, shards=tuple(hashed)).save()
         return names
 
     return break_clips
-
-
-def _zero_audio(index: ShardIndex, shard: ShardInfo, number: int) -> str:
-    path = index.path(shard)
-    with tarfile.open(path) as tar:
-        member = tar.getmembers()[2 * number]
-    content = bytearray(path.read_bytes())
-    content[member.offset_data : member.offset_data + member.size] = bytes(member.size)
-    path.write_bytes(content)
-    return [sample.facts.clip_id for sample in read_samples(index, shard)][number]

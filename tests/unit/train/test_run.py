@@ -27,8 +27,9 @@ LEARN_FAST = (
     "backbone.channels=[8, 8, 8, 8]",
     "data.crop_s=null",
     "loss.label_smoothing=0",
-    "optimizer.lr=0.03",
-    "train.epochs=15",
+    "data.batch_size=9",
+    "optimizer.lr=0.02",
+    "train.epochs=25",
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
