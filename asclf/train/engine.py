@@ -43,7 +43,7 @@ class TorchEngine:
 
     Args:
         model: The classifier; it is moved to the device.
-        loss: Logits and targets to one number.
+        loss: Logits and targets to one number; moved likewise.
         config: Gradient clipping, memory format, micro-batches.
     """
 
@@ -53,7 +53,7 @@ class TorchEngine:
         if config.channels_last:
             # only convolutions' weights have four dimensions; the others stay as they are
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loss = loss
+        self.loss: Loss = loss.to(self.device) if isinstance(loss, nn.Module) else loss
         self.config = config
 
     def step(

@@ -74,5 +74,5 @@ def _lay_out_as_parameters(optimizer: Optimizer) -> None:
     """
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():
-            if value.shape == parameter.shape:
+            if value.ndim > 1 and value.shape == parameter.shape:  # others have one format alone
                 moments[name] = torch.empty_like(parameter).copy_(value)

@@ -186,6 +186,14 @@ def test_augmenters_of_batches_and_feats_act_in_a_step() -> None:
     assert silent.loss != heard.loss
 
 
+def test_network_and_loss_are_moved_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asclf.train.engine.best_device", lambda: torch.device("meta"))
+    loss = nn.CrossEntropyLoss(weight=torch.ones(3))
+    engine = make_engine(loss=loss, channels_last=False)
+    tensors = [*engine.model.parameters(), *engine.model.buffers(), *engine.loss.buffers()]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+
+
 def test_network_is_in_training_mode_in_a_step() -> None:
     engine = make_engine()
     engine.model.eval()

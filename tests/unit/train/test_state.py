@@ -66,6 +66,21 @@ def test_moments_come_back_in_the_memory_format_of_their_parameters(tmp_path: Pa
         assert fresh.state[parameter]["exp_avg"].dtype == parameter.dtype
 
 
+def test_counts_of_steps_stay_as_the_optimizer_keeps_them(tmp_path: Path) -> None:
+    # of a parameter without dimensions they have its shape, and still neither its type nor device
+    model = make_model().double()
+    optimizer = optim.AdamW(model.parameters())
+    take_steps(model, optimizer)
+    save_state(tmp_path / "state", model, optimizer, TALLY, META)
+    fresh = optim.AdamW(model.parameters())
+    load_state(tmp_path / "state", model, fresh)
+    assert any(parameter.ndim == 0 for parameter in model.parameters())
+    for parameter in model.parameters():
+        step, expected = fresh.state[parameter]["step"], optimizer.state[parameter]["step"]
+        assert step == expected
+        assert step.dtype == expected.dtype != parameter.dtype
+
+
 def test_a_checkpoint_is_no_state(tmp_path: Path) -> None:
     model = make_model()
     save_checkpoint(tmp_path / "state", model, META)
