@@ -161,6 +161,7 @@ class Loop:
             "minutes": tally.seconds / 60,
             "clips_seen": tally.clips,
             "clips_per_s": tally.clips / tally.seconds,
+            "train_clips": self.stream.clips,
             "clips_left_out_per_epoch": self.stream.left_out,
             "clips_skipped": len(tally.skipped),
             "skipped": sorted(tally.skipped)[:NAMES_SHOWN],

@@ -172,7 +172,7 @@ def test_a_run_killed_again_and_again_ends_as_one_left_alone(
     override = f"data.num_workers={workers}"
     whole = whole.replace(b"num_workers: 0", f"num_workers: {workers}".encode())
     kills = 0
-    for delay_ms in range(20, 2000, 20):
+    for delay_ms in range(20, 2000, 40):
         process = start(lambda: train("exp", *SHORT, override, resume=True))
         time.sleep(delay_ms / 1000)
         process.kill()

@@ -189,7 +189,8 @@ def test_a_run_shorter_than_its_average_takes_all_epochs(train: Train) -> None:
 def test_the_summary_says_what_was_trained_on(train: Train) -> None:
     facts = summary(train("exp", folds=[2]))
     assert (facts["train_folds"], facts["test_fold"], facts["seed"]) == ([1], 2, 0)
-    assert (facts["clips_left_out_per_epoch"], facts["clips_skipped"]) == (1, 0)
+    assert (facts["train_clips"], facts["clips_left_out_per_epoch"]) == (9, 1)
+    assert facts["clips_skipped"] == 0
     run = train("exp", "data.test_fold=null")
     assert run.name == "all"
     assert (summary(run)["train_folds"], summary(run)["test_fold"]) == ([1, 2], None)
