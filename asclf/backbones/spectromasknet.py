@@ -19,6 +19,11 @@ What the paper contradicts, and what stands here:
   frequency attention.
 - "λ … constrained by L2 regularization" would pull it to 0: λ = sigmoid(θ), θ = 0 at the start.
 - Masks act in training only; the paper does not say.
+
+Where the text leaves freedom, the defaults take it for speed: a CPU spends its time on the first
+stage, whose maps are at full resolution. So the 7×7 entries of stages 2 to 4 are separable, global
+modules of the first stage are attention alone, local ones use 3×3, and enhancement does not widen.
+`conf/backbone/spectromasknet_paper.yaml` has the larger choices.
 """
 
 from __future__ import annotations
