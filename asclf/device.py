@@ -33,8 +33,8 @@ def keep_freed_memory() -> bool:
     """Keeps what a step frees for the next one, instead of handing it back to the system.
 
     glibc maps every large block anew and unmaps it when it is freed, so that a training step on the
-    CPU pays for the same pages again and again: for a small network up to half of its time. Holds
-    for the whole process.
+    CPU pays for the same pages again and again: with a small network a large part of its time.
+    Holds for the whole process.
 
     Returns:
         Whether it took effect; not where the C library is another than glibc.

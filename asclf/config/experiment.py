@@ -59,8 +59,8 @@ class TrainConfig:
     grad_clip: Annotated[float, Field(ge=0)] = 5.0
     """Largest norm of the gradient; 0 leaves it as it is."""
     micro_batch: PositiveInt | None = None
-    """Clips that go through the network at once, gradients adding up to the whole batch; on a CPU
-    a few clips stay in its cache. `null` takes the batch whole."""
+    """Clips that go through the network at once, gradients adding up to the whole batch, for less
+    memory; batch norm then sees these alone. `null` takes the batch whole."""
     channels_last: bool = True
     """Keep images as NHWC: on a CPU convolutions then train 2 to 5 times faster."""
     num_threads: NonNegativeInt = 0
