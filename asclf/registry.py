@@ -119,6 +119,10 @@ class Registry:
             raise self._unknown(name, where)
         return self._entries[name]
 
+    def variants(self, entry: Entry) -> tuple[Entry, ...]:
+        """The names that build the same class as `entry`; of plugins only those imported by now."""
+        return tuple(each for each in self._entries.values() if each.factory is entry.factory)
+
     def _load_builtins(self) -> None:
         if self._builtins_loaded:
             return

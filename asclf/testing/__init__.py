@@ -10,15 +10,25 @@
 
 A check takes a registry entry, builds it with its default configuration, and raises AssertionError
 where a promise is broken. Each seeds torch for itself and leaves torch's generator as it was.
+
+Of a network with many sizes, `checks_of` gives all checks for the smallest, and for each larger one
+those that need neither time nor memory:
+
+    CASES = [
+        (entry, check)
+        for entry in map(BACKBONES.get, ("my_net", "my_net_large"))
+        for check in checks_of(entry)
+    ]
 """
 
 from __future__ import annotations
 
 from asclf.errors import RegistryError
+from asclf.registry import Entry
 from asclf.testing import augmenter, backbone, config, frontend, head, loss, optimizer, scheduler
 from asclf.testing._tools import Check
 
-__all__ = ["Check", "checks"]
+__all__ = ["Check", "checks", "checks_of"]
 
 BY_KIND = {
     "augmenter": augmenter.CHECKS,
@@ -40,3 +50,14 @@ def checks(kind: str) -> tuple[Check, ...]:
     if kind not in BY_KIND:
         raise RegistryError(f"no kind {kind!r}", expected=f"one of {', '.join(sorted(BY_KIND))}")
     return (*config.CHECKS, *BY_KIND[kind])
+
+
+def checks_of(entry: Entry) -> tuple[Check, ...]:
+    """The checks of one registered name beside the others of its class.
+
+    They are all checks of its kind, but for a backbone with a smaller registered variant: sizes of
+    one class run the same code, so a larger one is built, counted and run on the meta device alone.
+    """
+    if entry.kind == "backbone" and backbone.has_smaller_variant(entry):
+        return (*config.CHECKS, *backbone.CHECKS_OF_LARGER_VARIANTS)
+    return checks(entry.kind)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from asclf.protocols import Backbone, LengthsPolicy
-from asclf.registry import Entry
+from asclf.registry import BACKBONES, Entry
 from asclf.testing._tools import (
     Check,
     assert_finite,
@@ -26,7 +26,7 @@ TOLERANCE = 1e-5
 @seeded
 def check_declares_what_it_is(entry: Entry) -> None:
     """It is an nn.Module with `embed_dim`, `lengths_policy` and `paper`."""
-    backbone = _build(entry)
+    backbone = _build_without_memory(entry)
     assert isinstance(backbone, Backbone)
     assert backbone.embed_dim > 0
     assert backbone.lengths_policy in get_args(LengthsPolicy), backbone.lengths_policy
@@ -149,9 +149,29 @@ def check_memory_format_changes_nothing(entry: Entry) -> None:
 @seeded
 def check_can_be_counted_without_memory(entry: Entry) -> None:
     """On the meta device it has the parameters that it has on the CPU."""
-    with torch.device("meta"):
-        shapes = [parameter.shape for parameter in _build(entry).parameters()]
+    shapes = [parameter.shape for parameter in _build_without_memory(entry).parameters()]
     assert shapes == [parameter.shape for parameter in _build(entry).parameters()]
+
+
+@seeded
+def check_embeds_without_memory(entry: Entry) -> None:
+    """On the meta device, where nothing is stored or computed, its shapes fit one another."""
+    backbone = _build_without_memory(entry).eval()
+    for batch_size, frames in ((1, FRAMES), (3, FRAMES + 1)):
+        embedding = _embed(backbone, torch.empty(batch_size, frames, FEAT_DIM, device="meta"))
+        assert embedding.shape == (batch_size, backbone.embed_dim)
+
+
+def has_smaller_variant(entry: Entry) -> bool:
+    """Whether another registered name builds the same class with fewer parameters."""
+    others = [each for each in BACKBONES.variants(entry) if each.name != entry.name]
+    return any(_rank(each) < _rank(entry) for each in others)
+
+
+def _rank(entry: Entry) -> tuple[int, str]:
+    """Parameters, then the name: of two variants of one size, one is the smaller all the same."""
+    parameters = _build_without_memory(entry).parameters()
+    return sum(parameter.numel() for parameter in parameters), entry.name
 
 
 class _Module(nn.Module):
@@ -166,6 +186,11 @@ def _build(entry: Entry) -> _Module:
     backbone = entry.build(feat_dim=FEAT_DIM)
     assert isinstance(backbone, nn.Module), f"{type(backbone)} is no nn.Module"
     return cast(_Module, backbone)
+
+
+def _build_without_memory(entry: Entry) -> _Module:
+    with torch.device("meta"):
+        return _build(entry)
 
 
 def _embed(backbone: nn.Module, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -187,4 +212,10 @@ CHECKS: tuple[Check, ...] = (
     check_state_round_trip,
     check_memory_format_changes_nothing,
     check_can_be_counted_without_memory,
+    check_embeds_without_memory,
 )
+CHECKS_OF_LARGER_VARIANTS: tuple[Check, ...] = (
+    check_declares_what_it_is,
+    check_embeds_without_memory,
+)
+"""What is left to check where a smaller size of the same class passes all of them."""

@@ -7,14 +7,14 @@ import inspect
 import pytest
 
 from asclf import testing
-from asclf.registry import REGISTRIES, Registry
-from asclf.testing import Check, checks
+from asclf.registry import BACKBONES, REGISTRIES, Registry
+from asclf.testing import Check, checks, checks_of
 
 CASES = [
     pytest.param(registry, name, check, id=f"{registry.kind}-{name}-{check.__name__}")
     for registry in REGISTRIES.values()
     for name in registry.names()
-    for check in checks(registry.kind)
+    for check in checks_of(registry.get(name))
 ]
 
 
@@ -39,7 +39,10 @@ def test_contract(registry: Registry, name: str, check: Check) -> None:
                 "time_shift",
             },
         ),
-        ("backbones", {"ecapa_tdnn", "spectromasknet", "spectromasknet_small"}),
+        (
+            "backbones",
+            {"ecapa_tdnn", "spectromasknet", "spectromasknet_small", "spectromasknet_tiny"},
+        ),
         ("heads", {"linear"}),
         ("losses", {"cross_entropy"}),
         ("optimizers", {"adam", "adamw", "sgd"}),
@@ -62,3 +65,13 @@ def test_no_kind_and_no_check_is_left_out() -> None:
         ]
         assert len(written) >= 2
         assert set(written) == set(module.CHECKS)
+
+
+def test_one_size_of_each_backbone_passes_every_check() -> None:
+    whole = [
+        entry.factory
+        for entry in map(BACKBONES.get, BACKBONES.names())
+        if checks_of(entry) == checks("backbone")
+    ]
+    assert len(whole) == len(set(whole))
+    assert set(whole) == {BACKBONES.get(name).factory for name in BACKBONES.names()}

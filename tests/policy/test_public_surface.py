@@ -13,7 +13,7 @@ import asclf
 SURFACE = {
     "asclf": {"AsclfError", "__version__", "load"},
     "asclf.config": {"ExperimentConfig", "component_config", "load_experiment"},
-    "asclf.testing": {"Check", "checks"},
+    "asclf.testing": {"Check", "checks", "checks_of"},
 }
 
 

@@ -114,6 +114,14 @@ def test_variant_is_the_same_class_with_other_defaults(widgets: Registry) -> Non
     assert widgets.names() == ("plain", "wide")
 
 
+def test_variants_are_the_names_of_one_class(widgets: Registry) -> None:
+    widgets.register("plain", WidgetConfig)(Widget)
+    widgets.register("wide", WidgetConfig, width=9)(Widget)
+    widgets.register("article", WidgetConfig)(article)
+    found = widgets.variants(widgets.get("wide"))
+    assert [entry.name for entry in found] == ["plain", "wide"]
+
+
 def test_decorator_returns_the_class_itself(widgets: Registry) -> None:
     assert widgets.register("plain", WidgetConfig)(Widget) is Widget
 

@@ -13,8 +13,8 @@ from asclf.config import component_config
 from asclf.errors import RegistryError
 from asclf.masks import length_keep_mask
 from asclf.protocols import LengthsPolicy
-from asclf.registry import Entry
-from asclf.testing import BY_KIND, Check, checks
+from asclf.registry import AUGMENTERS, HEADS, Entry, Registry
+from asclf.testing import BY_KIND, Check, checks, checks_of
 
 
 @component_config
@@ -117,6 +117,16 @@ class NamesNoSource(GoodBackbone):
     paper = ""
 
 
+class NeedsValues(GoodBackbone):
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats * max(1.0, feats.abs().max().item()), lengths)
+
+
+class EmbedsLonger(GoodBackbone):
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats, lengths).repeat(1, 2)
+
+
 def backbone_entry(factory: type, config_type: type = GoodConfig) -> Entry:
     return Entry("backbone", factory.__name__, factory, config_type)
 
@@ -151,6 +161,8 @@ def test_a_good_backbone_passes_every_check() -> None:
         (DrawsElsewhere, "check_seed_decides_weights_and_training"),
         (ViewsItsKernel, "check_memory_format_changes_nothing"),
         (NamesNoSource, "check_declares_what_it_is"),
+        (NeedsValues, "check_embeds_without_memory"),
+        (EmbedsLonger, "check_embeds_without_memory"),
     ],
 )
 def test_a_broken_backbone_fails_its_check(factory: type, check: str) -> None:
@@ -280,6 +292,49 @@ def test_checks_leave_the_global_generator_as_it_was() -> None:
     for check in BY_KIND["backbone"]:
         check(backbone_entry(GoodBackbone))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A registry of backbones that has three sizes of one class, and another class."""
+    registry = Registry("backbone", home="asclf.errors")  # where nothing is registered
+    monkeypatch.setattr("asclf.testing.backbone.BACKBONES", registry)
+    registry.register("net_large", GoodConfig, width=9)(GoodBackbone)
+    registry.register("net_small", GoodConfig)(GoodBackbone)
+    registry.register("net_small_again", GoodConfig)(GoodBackbone)
+    registry.register("other", GoodConfig, width=99)(ForgetsLengths)
+    return registry
+
+
+def test_the_smallest_variant_of_each_class_has_every_check(sizes: Registry) -> None:
+    whole = [entry.name for entry in entries(sizes) if checks_of(entry) == checks("backbone")]
+    assert whole == ["net_small", "other"]
+
+
+def test_a_larger_variant_has_the_checks_of_its_config_and_takes_no_memory(
+    sizes: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GoodBackbone, "forward", refuse_memory)
+    found = checks_of(sizes.get("net_large"))
+    assert found[:3] == checks("backbone")[:3]
+    assert set(found) < set(checks("backbone"))
+    for check in found[3:]:
+        check(sizes.get("net_large"))
+
+
+def refuse_memory(self: GoodBackbone, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+    assert {feats.device.type, self.project.weight.device.type} == {"meta"}
+    return self.project(feats.mean(1))
+
+
+def test_a_component_that_is_no_backbone_has_every_check() -> None:
+    for registry in (AUGMENTERS, HEADS):
+        for entry in entries(registry):
+            assert checks_of(entry) == checks(entry.kind)
+
+
+def entries(registry: Registry) -> list[Entry]:
+    return [registry.get(name) for name in registry.names()]
 
 
 def test_checks_of_an_unknown_kind_say_which_there_are() -> None:
