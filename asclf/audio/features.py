@@ -1,9 +1,12 @@
-"""Features without torch, by kaldi-native-fbank: the reference, and what the device runs."""
+"""Features without torch: what the device runs, kaldi-native-fbank for all but published weights.
+
+For `fbank` this is the reference, which training's batched front end is held to.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import kaldi_native_fbank
@@ -12,7 +15,9 @@ import pydantic
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
+from asclf.audio.efficientat_mel import EfficientatMelOptions, efficientat_mel
 from asclf.audio.level import Level, normalise_level
+from asclf.audio.mel import band_hz, empty_filters
 from asclf.config.component import component_config
 from asclf.errors import BundleError, ConfigError
 
@@ -117,13 +122,14 @@ def compute_features(
     kind, sample_rate = options.pop("type", None), options.pop("sample_rate", None)
     if kind == "waveform":
         return waveform[:, None]
-    if kind != "fbank" or not isinstance(sample_rate, int):
+    if kind not in SPECTRA or not isinstance(sample_rate, int):
         raise BundleError(
             f"a front end of type {kind!r} at {sample_rate!r} Hz cannot be computed here",
-            expected="type `fbank` or `waveform`, and a sample rate",
+            expected=f"one of the types {', '.join(DEVICE_TYPES)}, and a sample rate",
         )
+    options_type, compute = SPECTRA[kind]
     try:
-        return fbank(waveform, sample_rate, FbankOptions(**options))
+        return compute(waveform, sample_rate, options_type(**options))
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
@@ -146,30 +152,6 @@ def frame_samples(options: FbankOptions, sample_rate: int) -> tuple[int, int]:
             hint="set a longer frame_length_ms or frame_shift_ms",
         )
     return length, shift
-
-
-def band_hz(low_hz: float, high_hz: float, sample_rate: int) -> tuple[float, float]:
-    """Lower and upper edge of mel filters; an upper edge of 0 or less counts from half the rate.
-
-    Raises:
-        ConfigError: They are not in order below half the sample rate.
-    """
-    nyquist = sample_rate / 2
-    high = high_hz if high_hz > 0 else nyquist + high_hz
-    if not low_hz < high <= nyquist:
-        raise ConfigError(
-            f"from {low_hz:g} to {high:g} Hz is not a band at a sample rate of {sample_rate} Hz",
-            expected=f"low_freq_hz < high_freq_hz ≤ {nyquist:g}",
-        )
-    return low_hz, high
-
-
-def empty_filters(num_mel_bins: int, sample_rate: int) -> ConfigError:
-    """The error of a mel scale that is finer than the FFT."""
-    return ConfigError(
-        f"{num_mel_bins} mel bins leave filters empty at {sample_rate} Hz",
-        hint="set fewer num_mel_bins, or a longer frame_length_ms",
-    )
 
 
 def _native_options(options: FbankOptions, sample_rate: int) -> kaldi_native_fbank.FbankOptions:
@@ -196,3 +178,14 @@ def _finish(feats: NDArray[np.float32], options: FbankOptions) -> NDArray[np.flo
     if options.mean_norm:
         feats = feats - feats.mean(axis=0, dtype=np.float64).astype(np.float32)
     return feats
+
+
+Compute = Callable[[NDArray[np.float32], int, Any], NDArray[np.float32]]
+
+SPECTRA: Mapping[str, tuple[type, Compute]] = {
+    "efficientat_mel": (EfficientatMelOptions, efficientat_mel),
+    "fbank": (FbankOptions, fbank),
+}
+"""Type of a front end: its options, and what computes it."""
+DEVICE_TYPES = (*SPECTRA, "waveform")
+"""The types that `compute_features` takes."""

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from asclf import __version__
-from asclf.audio.features import compute_features
+from asclf.audio.features import DEVICE_TYPES, compute_features
 from asclf.bundle.folder import MANIFEST, MODEL, write_bundle
 from asclf.bundle.golden import Golden, golden_waveforms, noise
 from asclf.bundle.manifest import (
@@ -32,6 +32,7 @@ from asclf.export.facts import training_facts
 from asclf.export.graph import INPUT, OUTPUT, write_onnx
 from asclf.export.parity import Parity
 from asclf.files import whole_folder
+from asclf.protocols import FixedBackbone
 
 EXAMPLE_S = 1.5
 COUNTED_S = 5.0
@@ -60,7 +61,9 @@ def export_bundle(
     with whole_folder(out) as folder:
         _write_model(checkpoint, network, frontend, folder / MODEL)
         exported = OnnxNetwork(folder / MODEL)
-        parity = Parity(checkpoint.model, network, exported, frontend).check()
+        parity = Parity(
+            checkpoint.model, network, exported, frontend, _fixed_frames(checkpoint)
+        ).check()
         manifest = BundleManifest(
             name=name or checkpoint.config.backbone.entry.name,
             asclf_version=__version__,
@@ -110,7 +113,7 @@ def device_frontend(checkpoint: Checkpoint) -> dict[str, Any]:
         raise ExportError(
             f"the front end {frontend.get('type')!r} has no implementation for the device",
             where=checkpoint.path,
-            expected="fbank or waveform",
+            expected=f"one of {', '.join(DEVICE_TYPES)}",
             hint="train with `frontend: {type: fbank}` to export",
         ) from error
     return frontend
@@ -138,7 +141,15 @@ def _network_facts(
         parameters=cost.parameters,
         macs=cost.macs,
         macs_duration_s=COUNTED_S,
+        num_frames=_fixed_frames(checkpoint),
     )
+
+
+def _fixed_frames(checkpoint: Checkpoint) -> int | None:
+    """The frames that the backbone fits every clip to, where it does."""
+    backbone = checkpoint.model.backbone
+    is_fixed = isinstance(backbone, FixedBackbone) and backbone.lengths_policy == "fixed"
+    return backbone.num_frames if is_fixed else None
 
 
 @torch.inference_mode()

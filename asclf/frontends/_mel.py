@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat
 from torch import nn
 from torchaudio.transforms import MelSpectrogram
 
-from asclf.audio.features import band_hz, empty_filters
+from asclf.audio.mel import band_hz, empty_filters
 from asclf.config import component_config
 from asclf.frontends._spectral import StftOptions
 

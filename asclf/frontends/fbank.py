@@ -20,14 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from asclf.audio.features import (
-    FbankOptions,
-    Window,
-    band_hz,
-    empty_filters,
-    fbank,
-    frame_samples,
-)
+from asclf.audio.features import FbankOptions, Window, fbank, frame_samples
+from asclf.audio.mel import mel_filters
 from asclf.config import component_config
 from asclf.frontends._lengths import (
     mirror_ends,
@@ -76,7 +70,13 @@ class Fbank(nn.Module):
         self.fft_size = 1 << (self.frame_length - 1).bit_length()
         self.fft_dtype = torch.float64 if config.floor_db is None else torch.float32
         window = make_window(config.window, self.frame_length)
-        filters = make_mel_filters(config, sample_rate, self.fft_size)
+        filters = mel_filters(
+            config.num_mel_bins,
+            config.low_freq_hz,
+            config.high_freq_hz,
+            sample_rate=sample_rate,
+            fft_size=self.fft_size,
+        )
         self.register_buffer("window", torch.from_numpy(window), persistent=False)
         self.register_buffer("mel_filters", torch.from_numpy(filters), persistent=False)
 
@@ -183,32 +183,6 @@ def make_window(name: Window, length: int) -> NDArray[np.float32]:
         "rectangular": np.ones(length),
     }[name]
     return window.astype(np.float32)
-
-
-def make_mel_filters(options: FbankOptions, sample_rate: int, fft_size: int) -> NDArray[np.float32]:
-    """Kaldi's triangles on the mel scale, as a matrix (fft_size // 2 + 1, F) of weights.
-
-    Raises:
-        ConfigError: The band does not fit the sample rate, or a filter lies between two bins.
-    """
-    band = band_hz(options.low_freq_hz, options.high_freq_hz, sample_rate)
-    low, high = (_mel(np.float32(edge)) for edge in band)
-    delta = (high - low) / np.float32(options.num_mel_bins + 1)
-    edges = low + np.arange(options.num_mel_bins + 2, dtype=np.float32) * delta
-    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
-    width = np.float32(sample_rate) / np.float32(fft_size)
-    mel = _mel(width * np.arange(fft_size // 2, dtype=np.float32))[:, None]
-    rising, falling = (mel - left) / (centre - left), (right - mel) / (right - centre)
-    weights = np.where(mel <= centre, rising, falling)  # (fft_size // 2, F)
-    weights[(mel <= left) | (mel >= right)] = 0.0
-    if not weights.any(axis=0).all():
-        raise empty_filters(options.num_mel_bins, sample_rate)
-    return np.pad(weights, ((0, 1), (0, 0)))  # no filter reaches half the sample rate
-
-
-def _mel(hz: NDArray[np.float32] | np.float32) -> Any:
-    ratio = np.float32(1) + hz / np.float32(700)
-    return np.float32(1127) * np.log(ratio.astype(np.float64)).astype(np.float32)  # as C's logf
 
 
 def _peak(feats: Tensor, num_frames: Tensor | None) -> Tensor:

@@ -8,7 +8,8 @@ import numpy as np
 import pydantic
 import pytest
 
-from asclf.audio.features import FbankOptions, band_hz, compute_features, fbank, frame_samples
+from asclf.audio.features import FbankOptions, compute_features, fbank, frame_samples
+from asclf.audio.mel import band_hz
 from asclf.errors import BundleError, ConfigError
 
 SAMPLE_RATE = 16_000
