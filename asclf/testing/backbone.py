@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast, get_args
 
 import torch
@@ -168,9 +169,12 @@ def has_smaller_variant(entry: Entry) -> bool:
     return any(_rank(each) < _rank(entry) for each in others)
 
 
-def _rank(entry: Entry) -> tuple[int, str]:
+def _rank(entry: Entry) -> tuple[float, str]:
     """Parameters, then the name: of two variants of one size, one is the smaller all the same."""
-    parameters = _build_without_memory(entry).parameters()
+    try:
+        parameters = _build_without_memory(entry).parameters()
+    except Exception:  # the checks themselves will say why
+        return math.inf, entry.name
     return sum(parameter.numel() for parameter in parameters), entry.name
 
 

@@ -122,6 +122,11 @@ class NeedsValues(GoodBackbone):
         return super().forward(feats * max(1.0, feats.abs().max().item()), lengths)
 
 
+class Unfinished(GoodBackbone):
+    def __init__(self, config: GoodConfig, *, feat_dim: int) -> None:
+        raise NotImplementedError
+
+
 class EmbedsLonger(GoodBackbone):
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
         return super().forward(feats, lengths).repeat(1, 2)
@@ -325,6 +330,15 @@ def test_a_larger_variant_has_the_checks_of_its_config_and_takes_no_memory(
 def refuse_memory(self: GoodBackbone, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
     assert {feats.device.type, self.project.weight.device.type} == {"meta"}
     return self.project(feats.mean(1))
+
+
+def test_what_cannot_be_built_fails_when_it_is_checked_and_not_before(sizes: Registry) -> None:
+    for name in ("torn", "torn_large"):
+        sizes.register(name, GoodConfig)(Unfinished)
+    assert checks_of(sizes.get("torn")) == checks("backbone")
+    for check in checks_of(sizes.get("torn_large"))[3:]:
+        with pytest.raises(NotImplementedError):
+            check(sizes.get("torn_large"))
 
 
 def test_a_component_that_is_no_backbone_has_every_check() -> None:
