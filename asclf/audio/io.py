@@ -59,13 +59,17 @@ class AudioInfo:
         return self.frames / self.sample_rate
 
 
-def probe(path: Path) -> AudioInfo:
+def probe(source: Path | bytes, *, where: object = None) -> AudioInfo:
     """Reads what a file's header says, without decoding it.
+
+    Args:
+        source: A file, or the content of one.
+        where: What to call it in an error, if not by its path.
 
     Raises:
         AudioError: The file is missing, empty, cut short, or not audio.
     """
-    with _open(path, path) as file:
+    with _open(source, _name(source, where)) as file:
         return AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype)
 
 

@@ -21,14 +21,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from asclf.audio.folder import find_recordings
 from asclf.bundle.folder import MANIFEST
 from asclf.bundle.prediction import Classifier
 from asclf.cli._parser import positive_int
-from asclf.errors import AudioError, BundleError, DataError
+from asclf.errors import AudioError, BundleError
 
-SUFFIXES = frozenset(
-    (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".w64", ".rf64")
-)
 USER_ERROR = 2
 
 Best = Sequence[tuple[str, float]]
@@ -97,17 +95,10 @@ def audio_files(paths: Sequence[Path]) -> Iterator[Path]:
         DataError: There is no audio file in a folder.
     """
     for path in paths:
-        if not path.is_dir():
+        if path.is_dir():
+            yield from find_recordings(path)
+        else:
             yield path
-            continue
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        if not found:
-            raise DataError(
-                "there is no audio file in this folder",
-                where=path,
-                expected=f"files ending in {', '.join(sorted(SUFFIXES))}",
-            )
-        yield from found
 
 
 def _classify(classifier: Classifier, file: Path, top_k: int) -> Best:

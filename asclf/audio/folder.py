@@ -1,0 +1,29 @@
+"""The recordings in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asclf.errors import DataError
+
+SUFFIXES = frozenset(
+    (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".w64", ".rf64")
+)
+
+
+def find_recordings(folder: Path) -> list[Path]:
+    """The files with an audio suffix in a folder and those below it, sorted.
+
+    Raises:
+        DataError: There is no such folder, or no such file in it.
+    """
+    if not folder.is_dir():
+        raise DataError("there is no such folder", where=folder)
+    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not found:
+        raise DataError(
+            "there is no audio file in this folder",
+            where=folder,
+            expected=f"files ending in {', '.join(sorted(SUFFIXES))}",
+        )
+    return found
