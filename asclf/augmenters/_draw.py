@@ -9,14 +9,15 @@ from pydantic import AfterValidator, Field
 from torch import Generator, Tensor
 
 
-def _in_order(bounds: tuple[float, float]) -> tuple[float, float]:
+def in_order(bounds: tuple[float, float]) -> tuple[float, float]:
+    """Refuses bounds of which the first is larger, in the words of a configuration error."""
     if bounds[0] > bounds[1]:
         raise ValueError("[smallest, largest]")
     return bounds
 
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Range = Annotated[tuple[float, float], AfterValidator(_in_order)]
+Range = Annotated[tuple[float, float], AfterValidator(in_order)]
 
 
 def happens(prob: float, generator: Generator) -> bool:

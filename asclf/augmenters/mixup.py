@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 from pydantic import PositiveFloat
-from torch import Generator, Tensor
+from torch import Generator
 
-from asclf.augmenters._draw import Probability, clips_that_happen
+from asclf.augmenters._draw import Probability
+from asclf.augmenters._mixing import draw_shares, mix
 from asclf.config import component_config
 from asclf.protocols import Batch
 from asclf.registry import AUGMENTERS
@@ -41,25 +41,13 @@ class Mixup:
         B = len(batch.targets)
         device = batch.targets.device
         partner = torch.randperm(B, generator=generator).to(device)
-        share = self._draw_share(B, generator).to(device)
+        share = draw_shares(B, self.config.alpha, self.config.prob, generator).to(device)
         lengths = batch.lengths
         if lengths is not None:
             lengths = lengths.maximum(lengths[partner]).where(share < 1, lengths)
         return replace(
             batch,
-            waveform=_mix(batch.waveform, partner, share),
-            targets=_mix(batch.targets, partner, share),
+            waveform=mix(batch.waveform, partner, share),
+            targets=mix(batch.targets, partner, share),
             lengths=lengths,
         )
-
-    def _draw_share(self, num_clips: int, generator: Generator) -> Tensor:
-        """(B,) shares of the clips themselves: Beta-distributed, or 1 where a clip is not mixed."""
-        seed = int(torch.randint(2**62, (), generator=generator))  # torch's Beta takes no generator
-        share = np.random.default_rng(seed).beta(self.config.alpha, self.config.alpha, num_clips)
-        mixes = clips_that_happen(num_clips, self.config.prob, generator)
-        return torch.from_numpy(share.astype(np.float32)).where(mixes, 1.0)
-
-
-def _mix(values: Tensor, partner: Tensor, share: Tensor) -> Tensor:
-    share = share.unsqueeze(1)  # (B, 1)
-    return share * values + (1 - share) * values[partner]

@@ -7,6 +7,7 @@ from pydantic import NonNegativeInt
 from torch import Generator, Tensor
 
 from asclf.augmenters._draw import Probability, clips_that_happen
+from asclf.augmenters._spans import in_span
 from asclf.config import component_config
 from asclf.registry import AUGMENTERS
 
@@ -30,6 +31,8 @@ class SpecAugmentConfig:
 
 
 @AUGMENTERS.register("spec_augment", SpecAugmentConfig)
+@AUGMENTERS.register("time_mask", SpecAugmentConfig, num_time_masks=1, num_freq_masks=0)
+@AUGMENTERS.register("freq_mask", SpecAugmentConfig, num_time_masks=0, num_freq_masks=1)
 class SpecAugment:
     """Sets bands of feats to 0, which is each bin's mean where the front end takes the mean off.
 
@@ -60,6 +63,4 @@ def _bands(size: int, ends: Tensor, widest: Tensor, count: int, generator: Gener
     draws = torch.rand((2, len(ends), count), generator=generator)
     width = (draws[0] * (widest.floor().unsqueeze(1) + 1)).floor()  # (B, count)
     start = (draws[1] * (ends.unsqueeze(1) - width + 1)).floor()  # (B, count)
-    place = torch.arange(size).reshape(1, size, 1)
-    inside = (place >= start.unsqueeze(1)) & (place < (start + width).unsqueeze(1))
-    return inside.any(2)  # (B, size)
+    return in_span(start, width, size).any(1)  # (B, size)

@@ -9,7 +9,9 @@
         check(BACKBONES.get("my_net"))
 
 A check takes a registry entry, builds it with its default configuration, and raises AssertionError
-where a promise is broken. Each seeds torch for itself and leaves torch's generator as it was.
+where a promise is broken. Each seeds torch for itself and leaves torch's generator as it was. What
+cannot be built with its defaults is checked with others: `replace(entry, defaults={"folder": …})`
+of `dataclasses`.
 
 Of a network with many sizes, `checks_of` gives all checks for the smallest, and for each larger one
 those that need neither time nor memory:

@@ -36,7 +36,8 @@ def check_config_round_trip(entry: Entry) -> None:
     registry = next(each for each in REGISTRIES.values() if each.kind == entry.kind)
     again = binder.component(entry.kind, registry, default=None)
     binder.finish()
-    assert again == component, f"written and read again, it is {again}, expected {component}"
+    found, expected = again.config, component.config
+    assert found == expected, f"written and read again, it is {found}, expected {expected}"
 
 
 def _config_types(config: Any) -> Iterator[Any]:

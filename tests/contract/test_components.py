@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from asclf import testing
 from asclf.registry import BACKBONES, REGISTRIES, Registry
@@ -18,9 +22,21 @@ CASES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The options without which a component cannot do what it is for."""
+    folder = tmp_path_factory.mktemp("noise")
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4000)
+    soundfile.write(folder / "noise.wav", noise, 8000)
+    return {"background_noise": {"folder": str(folder)}}
+
+
 @pytest.mark.parametrize(("registry", "name", "check"), CASES)
-def test_contract(registry: Registry, name: str, check: Check) -> None:
-    check(registry.get(name))
+def test_contract(
+    registry: Registry, name: str, check: Check, needed: dict[str, dict[str, Any]]
+) -> None:
+    entry = registry.get(name)
+    check(replace(entry, defaults={**entry.defaults, **needed.get(name, {})}))
 
 
 @pytest.mark.parametrize(
@@ -30,12 +46,20 @@ def test_contract(registry: Registry, name: str, check: Check) -> None:
         (
             "augmenters",
             {
+                "background_noise",
                 "block_mask",
+                "cutmix",
+                "filter_augment",
+                "freq_mask",
+                "freq_mixstyle",
                 "gain",
                 "gaussian_noise",
                 "mixup",
+                "reverb",
+                "roll",
                 "spec_augment",
                 "speed",
+                "time_mask",
                 "time_shift",
             },
         ),
@@ -43,8 +67,8 @@ def test_contract(registry: Registry, name: str, check: Check) -> None:
             "backbones",
             {"ecapa_tdnn", "spectromasknet", "spectromasknet_small", "spectromasknet_tiny"},
         ),
-        ("heads", {"linear"}),
-        ("losses", {"cross_entropy"}),
+        ("heads", {"cosine", "linear", "mlp"}),
+        ("losses", {"aam_softmax", "bce", "cross_entropy", "focal"}),
         ("optimizers", {"adam", "adamw", "sgd"}),
         ("schedulers", {"warmup_cosine"}),
     ],

@@ -81,6 +81,14 @@ def test_shift_fills_with_zeros_and_goes_both_ways() -> None:
     assert min(moved) < 0 < max(moved)
 
 
+def test_roll_by_name_goes_an_eighth_of_a_second_to_either_side() -> None:
+    waveform = torch.arange(float(SAMPLE_RATE))
+    starts = torch.stack([augment("roll", waveform, seed)[0] for seed in range(60)])
+    shifts = torch.where(starts > SAMPLE_RATE / 2, SAMPLE_RATE - starts, -starts)
+    assert shifts.abs().max() <= SAMPLE_RATE / 8
+    assert shifts.min() < -SAMPLE_RATE / 16 < SAMPLE_RATE / 16 < shifts.max()
+
+
 @pytest.mark.parametrize("mode", ["roll", "shift"])
 def test_a_shift_longer_than_the_clip_is_cut_to_it(mode: str) -> None:
     for seed in range(20):

@@ -25,6 +25,8 @@ def augment(
         ("spec_augment", {"num_time_masks": 0, "num_freq_masks": 0}),
         ("spec_augment", {"max_time_frames": 0, "max_freq_bins": 0}),
         ("spec_augment", {"max_time_ratio": 0.0, "num_freq_masks": 0}),
+        ("time_mask", {"max_time_frames": 0}),
+        ("freq_mask", {"max_freq_bins": 0}),
         ("block_mask", {"prob": 0.0}),
         ("block_mask", {"prob": 1.0, "ratio": 0.0}),
     ],
@@ -70,6 +72,18 @@ def test_spec_augment_chooses_time_bands_before_the_padding() -> None:
     masked = augment("spec_augment", feats, lengths, num_freq_masks=0, max_time_ratio=1.0) == 0
     assert masked[:, :30].any()
     assert not masked[:, 30:].any()
+
+
+@pytest.mark.parametrize(("name", "axis"), [("time_mask", 2), ("freq_mask", 1)])
+def test_time_mask_and_freq_mask_draw_one_band_of_their_own_axis(name: str, axis: int) -> None:
+    masked = augment(name, torch.ones(200, 100, 40)) == 0
+    bands = masked.all(axis)
+    assert torch.equal(masked, bands.unsqueeze(axis).expand_as(masked))
+    widths = bands.sum(1)
+    assert widths.unique().numel() > 5
+    for band in bands[widths > 0]:
+        first, last = band.nonzero()[0], band.nonzero()[-1]
+        assert last - first + 1 == band.sum()
 
 
 @pytest.mark.parametrize("strategy", ["random", "grid", "high_energy"])
