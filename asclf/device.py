@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import torch
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
-LARGEST_INT = 2**31 - 1
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
+NEVER = -1
 
 
 def best_device() -> torch.device:
@@ -44,4 +44,6 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, LARGEST_INT))
+    # One arena: the others, of which the backward pass has one, trim by a rule of their own.
+    wanted = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER), (M_ARENA_MAX, 1))
+    return all(mallopt(option, value) for option, value in wanted)

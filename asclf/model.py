@@ -56,6 +56,12 @@ class AudioClassifier(nn.Module):
         """Feats (B, T, F), lengths (B,) frames → logits (B, C): the part that is exported."""
         return self.head(self.backbone(feats, lengths))
 
+    def penalty(self) -> Tensor | float:
+        """What the backbone adds to the loss in training, ()."""
+        penalty = getattr(self.backbone, "penalty", float)
+        added: Tensor | float = penalty()
+        return added
+
     def augment_batch(self, batch: Batch, generator: Generator) -> Batch:
         """Applies the batch augmenters, which may mix clips and their targets.
 

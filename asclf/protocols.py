@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Generator, Tensor
 
-LengthsPolicy = Literal["masked", "equal"]
+LengthsPolicy = Literal["masked", "equal", "fixed"]
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,14 @@ class Backbone(Protocol):
     """Features to one embedding a clip; built with `feat_dim`.
 
     `lengths_policy` is `masked` where padding never changes a clip's embedding, `equal` where a
-    batch may only hold clips of equal length. `paper` names the source of the architecture.
+    batch may only hold clips of equal length, and `fixed` where the network has room for a fixed
+    number of frames and fits every clip to it (see `FixedBackbone`). `paper` names the source of
+    the architecture.
     Randomness inside (dropout, masks) comes from torch's global generator, as nn.Dropout's does;
     the training loop seeds it at each step.
+
+    It may also have `monitored() -> dict[str, float]`, numbers of its own that are logged each
+    epoch, and `penalty() -> Tensor`, which is added to the loss.
     """
 
     embed_dim: int
@@ -78,6 +83,18 @@ class Backbone(Protocol):
     def __call__(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
         """feats (B, T, F), (B,) frames → embedding (B, D)."""
         ...
+
+
+@runtime_checkable
+class FixedBackbone(Backbone, Protocol):
+    """A backbone of the policy `fixed`: it hears `num_frames` frames of every clip.
+
+    Of a longer clip these are the middle ones, with the odd frame left out at the end; a shorter
+    one is repeated from its start. Padding is never among them. Fitting is part of the network, and
+    so of what is exported: a runtime needs to know nothing of it.
+    """
+
+    num_frames: int
 
 
 @runtime_checkable

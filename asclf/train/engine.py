@@ -75,7 +75,8 @@ class TorchEngine:
         clips, loss, hits = len(batch.clip_ids), 0.0, 0
         for part in split(batch, self.config.micro_batch):
             logits = self.model.training_logits(part, generator)
-            share = self.loss(logits, part.targets) * (len(part.clip_ids) / clips)
+            whole = self.loss(logits, part.targets) + self.model.penalty()
+            share = whole * (len(part.clip_ids) / clips)
             share.backward()  # type: ignore[no-untyped-call]
             loss += share.item()
             hits += count_hits(logits, part.targets)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-import asclf.backbones.spectromasknet
+import asclf.backbones._masking
 from asclf.config.experiment import bind_experiment
 from asclf.config.yaml import parse_yaml
 from asclf.model import AudioClassifier, build_classifier
@@ -110,14 +110,14 @@ def test_augmenters_are_no_part_of_the_state() -> None:
 def count_masks(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Counts the masks that the backbone draws."""
     drawn = 0
-    draw = asclf.backbones.spectromasknet.block_keep_mask
+    draw = asclf.backbones._masking.block_keep_mask
 
     def counted(*arguments: object) -> Tensor:
         nonlocal drawn
         drawn += 1
         return draw(*arguments)
 
-    monkeypatch.setattr(asclf.backbones.spectromasknet, "block_keep_mask", counted)
+    monkeypatch.setattr(asclf.backbones._masking, "block_keep_mask", counted)
     return lambda: drawn
 
 
