@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from asclf.bundle.manifest import BundleManifest
+from asclf.bundle.manifest import BundleManifest, NetworkFacts
 
 
 def model_card(manifest: BundleManifest) -> str:
@@ -29,8 +29,16 @@ def _about(manifest: BundleManifest) -> str:
         f"A classifier of sounds into {len(manifest.labels)} classes: backbone "
         f"`{network.backbone}`, {network.parameters:,} parameters, {network.macs / 1e6:,.0f} "
         f"million multiply-accumulates for {network.macs_duration_s:g} s of sound, "
-        f"{manifest.files['model.onnx'].bytes:,} bytes. Exported by asclf {manifest.asclf_version}."
+        f"{manifest.files['model.onnx'].bytes:,} bytes. {_hears(network)} Exported by asclf "
+        f"{manifest.asclf_version}."
     )
+
+
+def _hears(network: NetworkFacts) -> str:
+    if network.num_frames is None:
+        return "It hears the whole of a clip."
+    frames = f"{network.num_frames} frames of a clip"
+    return f"It hears {frames}: the middle of a longer one, a shorter one repeated."
 
 
 def _use(manifest: BundleManifest) -> str:

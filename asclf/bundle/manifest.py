@@ -35,6 +35,9 @@ class NetworkFacts:
     macs: int
     """Multiply-accumulates of backbone and head for a clip of `macs_duration_s`."""
     macs_duration_s: float
+    num_frames: int | None = None
+    """Frames that it hears of every clip, the middle of a longer one, a shorter one repeated;
+    `null`: all there are."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

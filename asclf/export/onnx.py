@@ -148,8 +148,9 @@ def _network_facts(
 def _fixed_frames(checkpoint: Checkpoint) -> int | None:
     """The frames that the backbone fits every clip to, where it does."""
     backbone = checkpoint.model.backbone
-    is_fixed = isinstance(backbone, FixedBackbone) and backbone.lengths_policy == "fixed"
-    return backbone.num_frames if is_fixed else None
+    if isinstance(backbone, FixedBackbone) and backbone.lengths_policy == "fixed":
+        return backbone.num_frames
+    return None
 
 
 @torch.inference_mode()

@@ -9,6 +9,7 @@ Two comparisons, each of torch with what the device runs:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,12 +44,22 @@ class Parity:
         network: Feats (B, T, F) → logits (B, C), in torch: the part that was exported.
         exported: The same part in onnxruntime.
         frontend: The front-end description that the device follows.
+        num_frames: Frames that the network fits every clip to, where it does; clips that have just
+            these are compared too.
     """
 
     classifier: nn.Module
     network: nn.Module
     exported: OnnxNetwork
     frontend: Mapping[str, Any]
+    num_frames: int | None = None
+
+    @property
+    def durations_s(self) -> tuple[float, ...]:
+        """Durations of the clips that are compared."""
+        if self.num_frames is None:
+            return DURATIONS_S
+        return tuple(sorted({*DURATIONS_S, shortest_duration_s(self.num_frames, self.frontend)}))
 
     def check(self) -> ParityFacts:
         """Makes both comparisons at every duration and batch size.
@@ -56,14 +67,14 @@ class Parity:
         Raises:
             ExportError: The logits differ by more than the tolerances, or the best label does.
         """
-        errors = np.array([self._at_duration(duration_s) for duration_s in DURATIONS_S])
+        errors = np.array([self._at_duration(duration_s) for duration_s in self.durations_s])
         network_error, whole_error = errors.max(axis=0)
         return ParityFacts(
             network_max_error=float(network_error),
             network_tolerance=f"{NETWORK_TOLERANCE:g} + {NETWORK_TOLERANCE:g}·|x|",
             whole_max_error=float(whole_error),
             whole_tolerance=f"{WHOLE_TOLERANCE:g}",
-            durations_s=DURATIONS_S,
+            durations_s=self.durations_s,
             batch_sizes=BATCH_SIZES,
         )
 
@@ -94,6 +105,17 @@ class Parity:
                 expected="a network that takes any number of clips and frames",
                 hint="a size that is written into the graph comes from a Python number in forward",
             ) from error
+
+
+def shortest_duration_s(num_frames: int, frontend: Mapping[str, Any]) -> float:
+    """Duration of the shortest clip in which a front end finds so many frames."""
+    sample_rate: int = frontend["sample_rate"]
+
+    def frames(samples: int) -> int:
+        return len(compute_features(np.zeros(samples, np.float32), frontend))
+
+    enough = (2 + num_frames // frames(sample_rate)) * sample_rate
+    return bisect_left(range(enough), num_frames, lo=1, key=frames) / sample_rate
 
 
 def parity_waveforms(sample_rate: int, duration_s: float, clips: int) -> Array:

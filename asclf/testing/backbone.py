@@ -8,7 +8,7 @@ from typing import cast, get_args
 import torch
 from torch import Tensor, nn
 
-from asclf.protocols import Backbone, LengthsPolicy
+from asclf.protocols import Backbone, FixedBackbone, LengthsPolicy
 from asclf.registry import BACKBONES, Entry
 from asclf.testing._tools import (
     Check,
@@ -98,12 +98,12 @@ def check_batch_mates_do_not_matter(entry: Entry) -> None:
 
 @seeded
 def check_padding_does_not_matter(entry: Entry) -> None:
-    """With policy `masked`, a padded clip has the embedding of the clip alone.
+    """With policy `masked` or `fixed`, a padded clip has the embedding of the clip alone.
 
     Whatever stands in the padding: here it is louder than the clip.
     """
     backbone = _build(entry).eval()
-    if backbone.lengths_policy != "masked":
+    if backbone.lengths_policy == "equal":
         return
     lengths = torch.tensor([FRAMES, FRAMES - 1, 30, 17, 2])
     feats = torch.randn(len(lengths), FRAMES, FEAT_DIM)
@@ -115,6 +115,22 @@ def check_padding_does_not_matter(entry: Entry) -> None:
         alone = _embed(backbone, feats[i : i + 1, :length])
         what = f"a clip of {length} frames, padded to {FRAMES} and alone"
         assert_same(together[i : i + 1], alone, what, TOLERANCE)
+
+
+@seeded
+def check_fixed_frames_are_the_middle_or_repeated(entry: Entry) -> None:
+    """With policy `fixed`, a clip has the embedding of the `num_frames` frames it is fitted to."""
+    backbone = _build(entry).eval()
+    if backbone.lengths_policy != "fixed":
+        return
+    assert isinstance(backbone, FixedBackbone), "it has no `num_frames`"
+    room = backbone.num_frames
+    for frames in (1, room - 1, room, room + 7, 2 * room + 1):
+        feats = torch.randn(1, frames, FEAT_DIM)
+        first = max(0, frames - room) // 2
+        fitted = feats[:, [(first + place) % frames for place in range(room)]]
+        what = f"a clip of {frames} frames and the {room} it is fitted to"
+        assert_same(_embed(backbone, feats), _embed(backbone, fitted), what, TOLERANCE)
 
 
 @seeded
@@ -212,6 +228,7 @@ CHECKS: tuple[Check, ...] = (
     check_seed_decides_weights_and_training,
     check_batch_mates_do_not_matter,
     check_padding_does_not_matter,
+    check_fixed_frames_are_the_middle_or_repeated,
     check_lengths_of_whole_clips_change_nothing,
     check_state_round_trip,
     check_memory_format_changes_nothing,

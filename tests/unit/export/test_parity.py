@@ -9,9 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from asclf.audio.features import compute_features
 from asclf.edge.network import OnnxNetwork
 from asclf.errors import BundleError, ExportError
-from asclf.export.parity import BATCH_SIZES, DURATIONS_S, Parity, parity_waveforms
+from asclf.export.parity import (
+    BATCH_SIZES,
+    DURATIONS_S,
+    Parity,
+    parity_waveforms,
+    shortest_duration_s,
+)
 
 WAVEFORM = {"type": "waveform", "sample_rate": 2_000}
 
@@ -53,6 +60,26 @@ def test_equal_paths_pass_at_every_duration_and_batch_size() -> None:
     samples = {round(duration_s * 2_000) for duration_s in DURATIONS_S}
     assert {shape[1] for shape in exported.shapes} == samples
     assert min(DURATIONS_S) < 0.025 < max(DURATIONS_S)
+
+
+def test_a_network_with_room_for_fixed_frames_is_compared_with_as_many() -> None:
+    exported = Exported()
+    parity = Parity(Mean(), Mean(), cast(OnnxNetwork, exported), WAVEFORM, num_frames=1_234)
+    facts = parity.check()
+    assert facts.durations_s == (0.01, 0.5, 0.617, 1.0, 3.0, 5.0, 10.0)
+    assert (4, 1_234, 1) in exported.shapes
+
+
+@pytest.mark.parametrize("snip_edges", [False, True])
+@pytest.mark.parametrize("num_frames", [16, 77, 300])
+def test_the_shortest_clip_with_so_many_frames_has_just_these(
+    num_frames: int, snip_edges: bool
+) -> None:
+    frontend = {"type": "fbank", "sample_rate": 8_000, "snip_edges": snip_edges}
+    samples = round(8_000 * shortest_duration_s(num_frames, frontend))
+    waveform = np.zeros(samples, np.float32)
+    assert len(compute_features(waveform, frontend)) == num_frames
+    assert len(compute_features(waveform[1:], frontend)) == num_frames - 1
 
 
 def test_rounding_passes_and_is_recorded() -> None:

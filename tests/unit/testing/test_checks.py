@@ -61,6 +61,38 @@ class ForgetsLengths(GoodBackbone):
         return super().forward(feats)
 
 
+class FixedBackbone(GoodBackbone):
+    """Hears five frames, the first of which matter most."""
+
+    lengths_policy: LengthsPolicy = "fixed"
+    num_frames = 5
+
+    def first(self, lengths: Tensor) -> Tensor:
+        return (lengths - self.num_frames).clamp_min(0) // 2
+
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        if lengths is None:
+            lengths = torch.full((len(feats),), feats.shape[1], device=feats.device)
+        order = torch.arange(self.num_frames, device=feats.device)
+        places = (self.first(lengths).unsqueeze(1) + order) % lengths.unsqueeze(1)
+        fitted = feats.take_along_dim(places.unsqueeze(2), dim=1)
+        return super().forward(fitted / (1 + order.unsqueeze(1)))
+
+
+class HearsTheStart(FixedBackbone):
+    def first(self, lengths: Tensor) -> Tensor:
+        return torch.zeros_like(lengths)
+
+
+class HearsPadding(FixedBackbone):
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats)
+
+
+class DoesNotSayItsFrames(GoodBackbone):
+    lengths_policy: LengthsPolicy = "fixed"
+
+
 class LooksAtItsMates(GoodBackbone):
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
         return super().forward(feats - feats.mean(0), lengths)
@@ -149,14 +181,18 @@ def passes(check: Check, entry: Entry) -> bool:
     return True
 
 
-def test_a_good_backbone_passes_every_check() -> None:
-    assert failed(backbone_entry(GoodBackbone)) == set()
+@pytest.mark.parametrize("factory", [GoodBackbone, FixedBackbone])
+def test_a_good_backbone_passes_every_check(factory: type) -> None:
+    assert failed(backbone_entry(factory)) == set()
 
 
 @pytest.mark.parametrize(
     ("factory", "check"),
     [
         (ForgetsLengths, "check_padding_does_not_matter"),
+        (HearsPadding, "check_padding_does_not_matter"),
+        (HearsTheStart, "check_fixed_frames_are_the_middle_or_repeated"),
+        (DoesNotSayItsFrames, "check_fixed_frames_are_the_middle_or_repeated"),
         (LooksAtItsMates, "check_batch_mates_do_not_matter"),
         (DropsInEval, "check_evaluation_is_deterministic"),
         (HasIdleWeight, "check_every_parameter_gets_a_gradient"),
