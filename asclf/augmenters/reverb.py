@@ -9,7 +9,6 @@ import torch
 from pydantic import AfterValidator, PositiveFloat
 from torch import Generator, Tensor
 from torch.linalg import vector_norm
-from torchaudio.functional import fftconvolve
 
 from asclf.augmenters._draw import Probability, Range, happens, in_order, uniform
 from asclf.augmenters._recordings import Recordings
@@ -60,8 +59,7 @@ class Reverb:
             response = self._simulate(generator)
         else:
             response = _from_direct_sound(*self.responses.draw(generator))
-        samples = len(waveform)
-        wet: Tensor = fftconvolve(waveform, response[:samples])[:samples]  # (S,)
+        wet = _convolve(waveform, response)
         gain: Tensor = vector_norm(waveform) / vector_norm(wet).clamp(min=SILENCE)
         return wet * gain
 
@@ -73,6 +71,17 @@ class Reverb:
         tail = torch.randn(len(time_s), generator=generator) * 10 ** (-3 * time_s / rt60_s)
         tail *= 10 ** (-direct_db / 20) / vector_norm(tail).clamp(min=SILENCE)
         return torch.cat([torch.ones(1), tail])
+
+
+def _convolve(waveform: Tensor, response: Tensor) -> Tensor:
+    """(S,), (R,) → (S,), without what would sound after the end."""
+    samples = len(waveform)
+    response = response[:samples]
+    # not torchaudio's fftconvolve: without a power of two it takes about three times as long
+    points = 1 << (samples + len(response) - 2).bit_length()
+    spectrum = torch.fft.rfft(waveform, points) * torch.fft.rfft(response, points)
+    full: Tensor = torch.fft.irfft(spectrum, points)
+    return full[:samples]
 
 
 def _from_direct_sound(response: Tensor, name: str) -> Tensor:
