@@ -25,6 +25,7 @@ VERBS = {
     "score": "score the runs of an experiment on the folds they never saw",
     "predict": "classify audio files with a checkpoint or a bundle",
     "export": "export a run as a bundle that needs no torch",
+    "import-weights": "convert weights that other projects published",
     "bench": "measure a bundle's latency and memory on this machine",
     "list": "list the components that a configuration can name",
     "config": "show a configuration with the origin of every value",
@@ -66,7 +67,7 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(
             f"unknown verb {verb!r}", where="asclf", hint=nearest(verb, VERBS) or "see asclf --help"
         )
-    module = importlib.import_module(f"asclf.cli.{verb}")
+    module = importlib.import_module(f"asclf.cli.{verb.replace('-', '_')}")
     parser = VerbParser(verb, module.__doc__ or "")
     module.add_arguments(parser)
     place = arguments.index(verb)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 from torch import nn
 
+from asclf.complexity import Network
 from asclf.registry import BACKBONES, HEADS
+from asclf.weights.convert import shaped_like
+from asclf.weights.macls import SOURCES
 
 pytestmark = pytest.mark.parity
 
@@ -17,39 +18,6 @@ macls = pytest.importorskip(
 )
 
 NUM_CLASSES = 50
-CONV_RELU_NORM = {"conv.conv": "0", "norm.norm": "2"}  # TDNNBlock's names: ours
-MODULES = {
-    "asp_bn.norm": "0.norm",
-    "asp.0": "0.pool.attention.2",
-    "asp.tdnn": "0.pool.attention.0",
-    "blocks.0": "0.stem",
-    "fc.conv": "0.project",
-    "mfa": "0.aggregate",
-    "output": "1.output",
-}
-BLOCK_MODULES = {
-    "res2net_block.blocks": "res2.convs",
-    "se_block.conv1.conv": "excite.squeeze",
-    "se_block.conv2.conv": "excite.expand",
-    "tdnn1": "enter",
-    "tdnn2": "leave",
-}
-
-
-def our_name(name: str) -> str:
-    """The name of a weight of macls in `Sequential(backbone, head)`."""
-    for theirs, ours in CONV_RELU_NORM.items():
-        name = name.replace(f".{theirs}.", f".{ours}.")
-    block = re.fullmatch(r"blocks\.([1-3])\.(.*)", name)
-    if block:
-        rest = replace_prefix(block[2], BLOCK_MODULES)
-        return f"0.blocks.{int(block[1]) - 1}.{rest}"
-    return replace_prefix(name, MODULES)
-
-
-def replace_prefix(name: str, prefixes: dict[str, str]) -> str:
-    theirs = next(prefix for prefix in prefixes if name.startswith(f"{prefix}."))
-    return prefixes[theirs] + name.removeprefix(theirs)
 
 
 def randomise(model: nn.Module) -> None:
@@ -70,10 +38,9 @@ def models() -> tuple[nn.Module, nn.Module]:
     randomise(theirs)
     backbone = BACKBONES.get("ecapa_tdnn").build(feat_dim=80)
     head = HEADS.get("linear").build(embed_dim=backbone.embed_dim, num_classes=NUM_CLASSES)
-    ours = nn.Sequential(backbone, head).eval()
-    shapes = {name: value.shape for name, value in ours.state_dict().items()}
-    weights = {our_name(name): value for name, value in theirs.state_dict().items()}
-    ours.load_state_dict({name: value.reshape(shapes[name]) for name, value in weights.items()})
+    ours = Network(backbone, head).eval()
+    weights = SOURCES["ecapa_tdnn"].translate(theirs.state_dict())
+    ours.load_state_dict(shaped_like(ours.state_dict(), weights))
     return theirs, ours
 
 

@@ -1,0 +1,1 @@
+"""Weights that other projects published, as checkpoints of asclf."""
