@@ -67,6 +67,20 @@ class TrainConfig:
     """Threads for the network; 0 leaves the choice to torch."""
 
 
+@component_config
+class InitConfig:
+    """Weights to start from; what does not come from a file is drawn at random."""
+
+    checkpoint: str | None = None
+    """A checkpoint or a run folder of asclf; `asclf import-weights` makes one of other projects'
+    files. `null` draws every weight."""
+    strict: bool = True
+    """Refuse a checkpoint in which anything is missing, unknown or of another shape, `drop` apart;
+    otherwise such tensors are passed over and named in the log."""
+    drop: tuple[str, ...] = ()
+    """Tensors to leave out, by the beginning of their names: `head`, `head.output`, …"""
+
+
 @dataclass(frozen=True)
 class ExperimentConfig:
     """Everything that decides a run; the data and the output folder are given beside it."""
@@ -75,6 +89,7 @@ class ExperimentConfig:
     sample_rate: int
     plugins: tuple[str, ...]
     data: DataConfig
+    init: InitConfig
     frontend: Component
     augmenters: tuple[Component, ...]
     backbone: Component
@@ -91,6 +106,7 @@ class ExperimentConfig:
             "sample_rate": self.sample_rate,
             "plugins": list(self.plugins),
             "data": asdict(self.data),
+            "init": asdict(self.init),
             "frontend": self.frontend.as_dict(),
             "augmenters": [augmenter.as_dict() for augmenter in self.augmenters],
             "backbone": self.backbone.as_dict(),
@@ -104,10 +120,13 @@ class ExperimentConfig:
     def canonical(self) -> ExperimentConfig:
         """The same experiment, with fixed values for what says where and how fast to compute it.
 
-        Two configurations with equal canonical forms ask for the same weights.
+        Two configurations with equal canonical forms ask for the same weights, given the same files
+        to start from.
         """
         data = replace(self.data, shards=None, num_workers=0, score_batch_size=1)
-        return replace(self, data=data, train=replace(self.train, num_threads=0))
+        start = self.init.checkpoint
+        init = replace(self.init, checkpoint=Path(start).name if start else None)
+        return replace(self, data=data, init=init, train=replace(self.train, num_threads=0))
 
     def to_yaml(self) -> str:
         """The resolved configuration as YAML; reading it gives this configuration again."""
@@ -128,7 +147,7 @@ class _TopConfig:
 
 TOP_KEYS = ("seed", "sample_rate", "plugins")
 COMPONENT_KEYS = ("frontend", "augmenters", "backbone", "head", "loss", "optimizer", "scheduler")
-KEYS = (*TOP_KEYS, "data", *COMPONENT_KEYS, "train")
+KEYS = (*TOP_KEYS, "data", "init", *COMPONENT_KEYS, "train")
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
@@ -151,6 +170,7 @@ def bind_experiment(root: Node) -> ExperimentConfig:
         sample_rate=top.sample_rate,
         plugins=top.plugins,
         data=binder.section("data", DataConfig),
+        init=binder.section("init", InitConfig),
         frontend=binder.component("frontend", FRONTENDS, "fbank"),
         augmenters=binder.components("augmenters", AUGMENTERS),
         backbone=binder.component("backbone", BACKBONES, None),

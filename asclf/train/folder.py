@@ -1,7 +1,7 @@
 """The folder of one run: one model, trained with one fold left out.
 
 config.yaml            the resolved configuration
-data.json              which data it was trained on: manifest, classes and shards
+data.json              which data it was trained on (manifest, classes, shards), from which weights
 metrics.jsonl          a line an epoch
 epochs/epoch_0060.safetensors   weights of the last epochs, those that are averaged
 resume.safetensors     everything needed to go on after the last whole epoch
@@ -121,9 +121,9 @@ class RunFolder:
     def _check_data(self, data: Mapping[str, Any]) -> None:
         if not self.data.exists() or _parse(self.data.read_bytes(), self.data) != data:
             raise TrainError(
-                "this run was trained on other data",
+                "this run was trained on other data, or from other weights",
                 where=self.data,
-                expected="the shards that the configuration names",
+                expected="the shards and the checkpoint that the configuration names",
                 hint=ELSEWHERE,
             )
 

@@ -20,6 +20,7 @@ from asclf.protocols import Batch
 from asclf.score.provenance import git_commit
 from asclf.train.engine import StepResult, TorchEngine
 from asclf.train.folder import RunFolder
+from asclf.train.init import InitReport
 from asclf.train.progress import Progress
 from asclf.train.state import load_state, save_state
 from asclf.train.tally import EpochTally, RunTally
@@ -38,6 +39,7 @@ class Loop:
         stream: Batches of the training folds.
         folder: Where everything goes; already claimed.
         progress: Told of every step and epoch.
+        start: What the model took from the checkpoint that the run starts from.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Loop:
         stream: TrainStream,
         folder: RunFolder,
         progress: Progress,
+        start: InitReport | None = None,
     ) -> None:
         self.config = config
         self.engine = engine
@@ -56,6 +59,7 @@ class Loop:
         self.stream = stream
         self.folder = folder
         self.progress = progress
+        self.start = start
         self.epochs = config.train.epochs
         self.scheduler = config.scheduler.build(
             total_steps=self.epochs * stream.steps_per_epoch,
@@ -169,6 +173,7 @@ class Loop:
             "train_folds": sorted({s.fold for s in self.stream.shards if s.fold is not None}),
             "test_fold": self.config.data.test_fold,
             "seed": self.config.seed,
+            "init": None if self.start is None else self.start.as_dict(),
             "commits": tally.commits,
         }
 

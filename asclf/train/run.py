@@ -20,6 +20,7 @@ from asclf.errors import ConfigError
 from asclf.model import build_classifier
 from asclf.train.engine import TorchEngine
 from asclf.train.folder import RunFolder, data_facts
+from asclf.train.init import init_facts, initialise
 from asclf.train.loop import Loop
 from asclf.train.progress import Progress, Silent
 
@@ -78,11 +79,13 @@ def plan_run(config: ExperimentConfig, index: ShardIndex, exp: Path, fold: int |
 
     Raises:
         DataError: There is no such fold, or nothing is left to train on.
+        CheckpointError: The checkpoint that it starts from is not there.
     """
     shards, _ = train_and_test(index, fold)
     name = "all" if fold is None else f"fold{fold}"
     config = replace(config, data=replace(config.data, test_fold=fold))
-    return Run(config, shards, data_facts(index, shards), RunFolder(exp / name))
+    data = {**data_facts(index, shards), **init_facts(config.init)}
+    return Run(config, shards, data, RunFolder(exp / name))
 
 
 def open_index(config: ExperimentConfig, where: Path) -> ShardIndex:
@@ -122,10 +125,11 @@ def train_run(run: Run, index: ShardIndex, *, resume: bool, progress: Progress) 
 
 
 def build_loop(run: Run, index: ShardIndex, progress: Progress) -> Loop:
-    """Builds all parts of a run, the weights fresh."""
+    """Builds all parts of a run, the weights fresh or those of the checkpoint it starts from."""
     config, num_classes = run.config, len(index.labels)
     torch.manual_seed(place_seed(config.seed, "weights"))
     model = build_classifier(config, num_classes)
+    start = initialise(model, config)
     engine = TorchEngine(model, config.loss.build(num_classes=num_classes), config.train)
     stream = TrainStream(
         index,
@@ -141,4 +145,5 @@ def build_loop(run: Run, index: ShardIndex, progress: Progress) -> Loop:
         stream=stream,
         folder=run.folder,
         progress=progress,
+        start=start,
     )
