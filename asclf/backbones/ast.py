@@ -95,7 +95,8 @@ class Ast(nn.Module):
             config.stride,
         )
         places = 2 + self.position_grid[0] * self.position_grid[1]
-        self.tokens = nn.Parameter(torch.empty(1, 2, width))
+        self.class_token = nn.Parameter(torch.empty(1, 1, width))
+        self.distillation_token = nn.Parameter(torch.empty(1, 1, width))
         self.positions = nn.Parameter(torch.empty(1, places, width))
         self.patches = nn.Conv2d(1, width, kernel_size=PATCH, stride=config.stride)
         self.blocks = nn.Sequential(
@@ -103,7 +104,7 @@ class Ast(nn.Module):
         )
         self.norm = nn.LayerNorm(width, NORM_EPS)
         self.embed_norm = nn.LayerNorm(width, NORM_EPS)
-        for parameter in (self.tokens, self.positions):
+        for parameter in (self.class_token, self.distillation_token, self.positions):
             nn.init.trunc_normal_(parameter, std=INIT_STD)
         self.blocks.apply(init_linear)
 
@@ -118,7 +119,8 @@ class Ast(nn.Module):
         """(B, N, F) → the two tokens and the patches, each with its position, (B, 2 + P, D)."""
         patches = self.patches(x.transpose(1, 2).unsqueeze(1))  # (B, D, F', N')
         patches = patches.flatten(2).transpose(1, 2)  # (B, P, D)
-        tokens = self.tokens.expand(x.shape[0], -1, -1)
+        tokens = torch.cat([self.class_token, self.distillation_token], dim=1)  # (1, 2, D)
+        tokens = tokens.expand(x.shape[0], -1, -1)
         return torch.cat([tokens, patches], dim=1) + self._positions()
 
     def _positions(self) -> Tensor:
@@ -189,13 +191,17 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.qkv = nn.Linear(width, 3 * width)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
         self.project = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, D) → (B, N, D)."""
-        qkv = self.qkv(x).unflatten(2, (3, self.num_heads, -1))  # (B, N, 3, H, D / H)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, N, D / H)
+        query, key, value = (
+            layer(x).unflatten(2, (self.num_heads, -1)).transpose(1, 2)  # (B, H, N, D / H)
+            for layer in (self.query, self.key, self.value)
+        )
         y = functional.scaled_dot_product_attention(query, key, value)  # (B, H, N, D / H)
         return cast(Tensor, self.project(y.transpose(1, 2).flatten(2)))
 

@@ -37,6 +37,7 @@ def test_the_manifest_describes_the_checkpoint(tiny_run: Path, tiny_bundle: Path
     parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     assert manifest.network.parameters == parameters
     assert manifest.network.macs > 500 * parameters / 2
+    assert manifest.network.num_frames is None
     assert (manifest.training.epochs, manifest.training.test_fold) == (2, 1)
 
 
@@ -161,6 +162,29 @@ def test_a_network_that_takes_samples_is_exported(
     classifier, trained = BundleClassifier(tmp_path / "bundle"), CheckpointClassifier(run)
     tone = np.sin(np.arange(9_999) / 10)
     assert classifier.predict(tone).score == pytest.approx(trained.predict(tone).score, abs=1e-5)
+
+
+FIXED = """
+frontend: {type: fbank, num_mel_bins: 40}
+backbone: {type: ast_tiny, embed_dim: 12, num_heads: 2, depth: 1, num_frames: 64}
+"""
+
+
+def test_a_network_with_room_for_fixed_frames_takes_clips_of_any_length(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "run", FIXED)
+    manifest = export_bundle(run, tmp_path / "bundle")
+    assert manifest.network.num_frames == 64
+    assert set(manifest.parity.durations_s) - set(DURATIONS_S) == {0.635}  # 63.5 shifts of 10 ms
+    assert "It hears 64 frames of a clip" in (tmp_path / "bundle/MODEL_CARD.md").read_text()
+    classifier, trained = BundleClassifier(tmp_path / "bundle"), load_checkpoint(run).model
+    for samples in (160, 4_000, 10_160, 10_240, 10_400, 50_000):
+        waveform = torch.rand(samples) - 0.5
+        with torch.inference_mode():
+            expected = trained(waveform[None])[0]
+        logits = torch.from_numpy(classifier.logits(waveform.numpy()))
+        torch.testing.assert_close(logits, expected, atol=1e-3, rtol=0)
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
