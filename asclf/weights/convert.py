@@ -18,11 +18,15 @@ from asclf.errors import CheckpointError
 from asclf.files import sha256_of
 from asclf.model import build_classifier
 from asclf.registry import BACKBONES
-from asclf.weights import efficientat, macls
+from asclf.weights import ast, efficientat, macls
 from asclf.weights.reading import read_labels, read_weights
 from asclf.weights.source import Source
 
-SOURCES: Mapping[str, Source] = {"efficientat": efficientat.SOURCE, **macls.SOURCES}
+SOURCES: Mapping[str, Source] = {
+    "ast": ast.SOURCE,
+    "efficientat": efficientat.SOURCE,
+    **macls.SOURCES,
+}
 """Family of backbones, which is the module that it is in: where its weights may come from."""
 OUTPUT = "head.output.weight"
 
@@ -105,7 +109,8 @@ def find_source(backbone: str) -> Source:
 
 def make_config(backbone: str, source: Source, overrides: Sequence[str]) -> ExperimentConfig:
     """The configuration that the weights were trained with, as far as predicting needs it."""
-    settings: dict[str, Any] = {**source.settings, "backbone": {"type": backbone}}
+    options = {"type": backbone, **source.settings.get("backbone", {})}
+    settings: dict[str, Any] = {**source.settings, "backbone": options}
     root = parse_yaml(dump_yaml(settings), f"settings of {source.project}")
     for override in overrides:
         root = apply_override(root, override)

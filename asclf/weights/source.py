@@ -18,8 +18,8 @@ class Source:
         translate: Its weights by its names → the same by the names of our classifier, `backbone.…`
             and `head.…`. A name that it does not know stays as it is, and what has no part in the
             network is left out.
-        settings: Sample rate, front end, head and loss that the weights were trained with, as they
-            would stand in an experiment's file.
+        settings: Sample rate, front end, head and loss that the weights were trained with, and
+            options of the backbone, as they would stand in an experiment's file.
     """
 
     project: str
