@@ -50,7 +50,17 @@ def init_file(config: InitConfig) -> Path | None:
     Raises:
         CheckpointError: It is not there.
     """
-    return None if config.checkpoint is None else find_checkpoint(Path(config.checkpoint))
+    if config.checkpoint is None:
+        return None
+    path = Path(config.checkpoint)
+    if not path.exists():
+        raise CheckpointError(
+            "there is no checkpoint to start from",
+            where=path,
+            expected="what `init.checkpoint` names, seen from the current folder",
+            hint="asclf import-weights makes one of other projects' weights",
+        )
+    return find_checkpoint(path)
 
 
 def init_facts(config: InitConfig) -> dict[str, str]:

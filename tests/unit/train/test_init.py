@@ -130,7 +130,7 @@ def test_a_checkpoint_that_is_not_there_is_one_line(
     command = ["train", "--config", str(toy_config), "--exp", str(exp)]
     assert main([*command, f"init.checkpoint={absent}"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"{absent}: there is no checkpoint here")
+    assert line.startswith(f"{absent}: there is no checkpoint to start from")
     assert not exp.exists()
 
 
