@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast, get_args
 
 import torch
@@ -22,6 +24,7 @@ from asclf.testing._tools import (
 FEAT_DIM = 80
 FRAMES = 48
 TOLERANCE = 1e-5
+EXPORT_TOLERANCE = 1e-4  # absolute and relative: float32 sums in another order
 
 
 @seeded
@@ -179,6 +182,32 @@ def check_embeds_without_memory(entry: Entry) -> None:
         assert embedding.shape == (batch_size, backbone.embed_dim)
 
 
+@seeded
+def check_exports_to_onnx(entry: Entry) -> None:
+    """As an ONNX graph it gives the same embedding, of clips of three durations.
+
+    Raises:
+        MissingExtraError: The extra `export` is not installed.
+    """
+    from asclf.edge.network import OnnxNetwork
+    from asclf.export.graph import write_onnx
+    from asclf.export.onnx import EXAMPLE_S
+
+    backbone = _build(entry)
+    backbone.train()(torch.randn(2, FRAMES, FEAT_DIM))  # moves running statistics, where it has any
+    backbone.eval()
+    example = torch.randn(2, round(100 * EXAMPLE_S), FEAT_DIM)  # frames each 10 ms
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "backbone.onnx"
+        write_onnx(backbone, path, example=example, metadata={})
+        exported = OnnxNetwork(path)
+        for batch_size, frames in ((1, 9), (2, FRAMES), (1, 498)):
+            feats = torch.randn(batch_size, frames, FEAT_DIM)
+            found = torch.from_numpy(exported.logits(feats.numpy()))
+            error = (found - _embed(backbone, feats)).abs() / (1 + found.abs())
+            assert error.max() <= EXPORT_TOLERANCE, f"{frames} frames: off by {error.max():.3g}"
+
+
 def has_smaller_variant(entry: Entry) -> bool:
     """Whether another registered name builds the same class with fewer parameters."""
     others = [each for each in BACKBONES.variants(entry) if each.name != entry.name]
@@ -234,6 +263,7 @@ CHECKS: tuple[Check, ...] = (
     check_memory_format_changes_nothing,
     check_can_be_counted_without_memory,
     check_embeds_without_memory,
+    check_exports_to_onnx,
 )
 CHECKS_OF_LARGER_VARIANTS: tuple[Check, ...] = (
     check_declares_what_it_is,

@@ -14,8 +14,15 @@ from asclf import testing
 from asclf.registry import BACKBONES, REGISTRIES, Registry
 from asclf.testing import Check, checks, checks_of
 
+SLOW = {"check_exports_to_onnx"}
 CASES = [
-    pytest.param(registry, name, check, id=f"{registry.kind}-{name}-{check.__name__}")
+    pytest.param(
+        registry,
+        name,
+        check,
+        id=f"{registry.kind}-{name}-{check.__name__}",
+        marks=[pytest.mark.slow] if check.__name__ in SLOW else [],
+    )
     for registry in REGISTRIES.values()
     for name in registry.names()
     for check in checks_of(registry.get(name))

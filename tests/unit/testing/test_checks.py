@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -72,10 +73,10 @@ class FixedBackbone(GoodBackbone):
 
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
         if lengths is None:
-            lengths = torch.full((len(feats),), feats.shape[1], device=feats.device)
+            lengths = torch.full((feats.shape[0],), feats.shape[1], device=feats.device)
         order = torch.arange(self.num_frames, device=feats.device)
         places = (self.first(lengths).unsqueeze(1) + order) % lengths.unsqueeze(1)
-        fitted = feats.take_along_dim(places.unsqueeze(2), dim=1)
+        fitted = feats.gather(1, places.unsqueeze(2).expand(-1, -1, feats.shape[2]))
         return super().forward(fitted / (1 + order.unsqueeze(1)))
 
 
@@ -154,6 +155,16 @@ class NeedsValues(GoodBackbone):
         return super().forward(feats * max(1.0, feats.abs().max().item()), lengths)
 
 
+class BranchesOnValues(GoodBackbone):
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats.abs() if feats.sum() > 0 else feats, lengths)
+
+
+class KnowsTheExample(GoodBackbone):
+    def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return super().forward(feats, lengths) + math.log(feats.shape[1])
+
+
 class Unfinished(GoodBackbone):
     def __init__(self, config: GoodConfig, *, feat_dim: int) -> None:
         raise NotImplementedError
@@ -204,10 +215,13 @@ def test_a_good_backbone_passes_every_check(factory: type) -> None:
         (NamesNoSource, "check_declares_what_it_is"),
         (NeedsValues, "check_embeds_without_memory"),
         (EmbedsLonger, "check_embeds_without_memory"),
+        (BranchesOnValues, "check_exports_to_onnx"),
+        (KnowsTheExample, "check_exports_to_onnx"),
     ],
 )
 def test_a_broken_backbone_fails_its_check(factory: type, check: str) -> None:
-    assert check in failed(backbone_entry(factory))
+    by_name = {each.__name__: each for each in BY_KIND["backbone"]}
+    assert not passes(by_name[check], backbone_entry(factory))
 
 
 class GoodNoise:
