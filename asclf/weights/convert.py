@@ -14,7 +14,7 @@ from asclf.config.experiment import ExperimentConfig, bind_experiment
 from asclf.config.merge import apply_override
 from asclf.config.yaml import dump_yaml, parse_yaml
 from asclf.data.labels import LabelMap
-from asclf.errors import CheckpointError
+from asclf.errors import CheckpointError, DataError
 from asclf.files import sha256_of
 from asclf.model import build_classifier
 from asclf.registry import BACKBONES
@@ -68,7 +68,7 @@ def import_weights(
     Raises:
         CheckpointError: The file cannot be read, or its weights are not those of the backbone.
         ConfigError: An override cannot be used, or there is no such backbone.
-        DataError: The names of the classes cannot be read.
+        DataError: The names of the classes cannot be read, or are of another number.
     """
     source = find_source(backbone)
     theirs = read_weights(file)
@@ -80,7 +80,7 @@ def import_weights(
             where=file,
             expected=f"a classifier of {source.project}, for {backbone}",
         )
-    names = read_labels(labels) if labels else numbered(len(ours[OUTPUT]))
+    names = name_classes(labels, len(ours[OUTPUT]))
     config = make_config(backbone, source, overrides)
     model = build_classifier(config, len(names))
     load_weights(model, shaped_like(model.state_dict(), ours), file)
@@ -117,10 +117,23 @@ def make_config(backbone: str, source: Source, overrides: Sequence[str]) -> Expe
     return bind_experiment(root)
 
 
-def numbered(count: int) -> LabelMap:
-    """Names for classes whose names are not known."""
-    width = len(str(count - 1))
-    return LabelMap(tuple(f"class_{i:0{width}d}" for i in range(count)))
+def name_classes(path: Path | None, count: int) -> LabelMap:
+    """The names of the classes; numbers where no file has them.
+
+    Raises:
+        DataError: There are more or fewer than the weights have outputs, or none can be read.
+    """
+    if path is None:
+        width = len(str(count - 1))
+        return LabelMap(tuple(f"class_{i:0{width}d}" for i in range(count)))
+    labels = read_labels(path)
+    if len(labels) != count:
+        raise DataError(
+            f"there are {len(labels)} names",
+            where=path,
+            expected=f"{count}, one for each output of the weights",
+        )
+    return labels
 
 
 def shaped_like(like: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
