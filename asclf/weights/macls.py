@@ -59,6 +59,21 @@ ECAPA_TDNN_BLOCK = {
 }
 
 
+def panns(name: str) -> str | None:
+    """Our name of a weight of `PANNS_CNN6`, `PANNS_CNN10` or `PANNS_CNN14`."""
+    if name.startswith("fc_audioset."):  # never called there
+        return None
+    layer = re.fullmatch(r"conv_block(\d)\.(conv|bn)(\d)\.(\w+)", name)
+    if layer is None:
+        return renamed(name, PANNS)
+    block, number = int(layer[1]) - 1, int(layer[3]) - 1
+    kind = {"conv": "convs", "bn": "norms"}[layer[2]]
+    return f"backbone.blocks.{block}.{kind}.{number}.{layer[4]}"
+
+
+PANNS = {"bn0.": "backbone.norm.", "fc.": "head.output.", "fc1.": "backbone.project."}
+
+
 def translate(our_name: Name, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights by our names, those without one left out."""
     named = {our_name(name): value for name, value in weights.items()}
@@ -69,6 +84,7 @@ SOURCES: Mapping[str, Source] = {
     family: Source("macls", partial(translate, our_name), SETTINGS)
     for family, our_name in {
         "ecapa_tdnn": ecapa_tdnn,
+        "panns": panns,
     }.items()
 }
 """Family of backbones, which is the module that it is in: its source."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 from torch import nn
 
+from asclf.complexity import Network
 from asclf.registry import BACKBONES, HEADS
+from asclf.weights.macls import SOURCES
 
 pytestmark = pytest.mark.parity
 
@@ -17,19 +17,6 @@ macls = pytest.importorskip(
 )
 
 NUM_CLASSES = 50
-MODULES = {"bn0": "0.norm", "fc1": "0.project", "fc": "1.output"}
-LAYERS = {"conv": "convs", "bn": "norms"}
-UNUSED = "fc_audioset."
-
-
-def our_name(name: str) -> str:
-    """The name of a weight of macls in `Sequential(backbone, head)`."""
-    layer = re.fullmatch(r"conv_block(\d)\.(conv|bn)(\d)\.(\w+)", name)
-    if layer:
-        block, number = int(layer[1]) - 1, int(layer[3]) - 1
-        return f"0.blocks.{block}.{LAYERS[layer[2]]}.{number}.{layer[4]}"
-    module, _, weight = name.rpartition(".")
-    return f"{MODULES[module]}.{weight}"
 
 
 def randomise(model: nn.Module) -> None:
@@ -59,10 +46,8 @@ def models(request: pytest.FixtureRequest) -> tuple[nn.Module, nn.Module]:
     randomise(theirs)
     backbone = BACKBONES.get(ours_name).build(feat_dim=80)
     head = HEADS.get("linear").build(embed_dim=backbone.embed_dim, num_classes=NUM_CLASSES)
-    ours = nn.Sequential(backbone, head).eval()
-    weights = theirs.state_dict()
-    used = {name: value for name, value in weights.items() if not name.startswith(UNUSED)}
-    ours.load_state_dict({our_name(name): value for name, value in used.items()})
+    ours = Network(backbone, head).eval()
+    ours.load_state_dict(SOURCES["panns"].translate(theirs.state_dict()))
     return theirs, ours
 
 

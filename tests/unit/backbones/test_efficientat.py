@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
 
 from asclf.backbones.efficientat import EfficientAT, divisible
 from asclf.complexity import Network
-from asclf.edge.network import OnnxNetwork
-from asclf.export.graph import write_onnx
 from asclf.registry import BACKBONES, HEADS
 
 FEAT_DIM = 128
@@ -93,15 +89,3 @@ def test_padding_changes_nothing_where_norms_move_zero(network: Network) -> None
             for clip, length in zip(feats, lengths, strict=True)
         ]
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-5)
-
-
-def test_exported_network_gives_the_same_logits(network: nn.Module, tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    write_onnx(network, path, example=torch.randn(2, 150, FEAT_DIM), metadata={})
-    exported = OnnxNetwork(path)
-    for frames in (1, 98, 498):
-        feats = torch.randn(2, frames, FEAT_DIM)
-        with torch.inference_mode():
-            expected = network(feats)
-        found = torch.from_numpy(exported.logits(feats.numpy()))
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
