@@ -49,7 +49,10 @@ def test_contract(
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("frontends", {"fbank", "mel_spectrogram", "mfcc", "spectrogram", "waveform"}),
+        (
+            "frontends",
+            {"efficientat_mel", "fbank", "mel_spectrogram", "mfcc", "spectrogram", "waveform"},
+        ),
         (
             "augmenters",
             {
@@ -72,7 +75,13 @@ def test_contract(
         ),
         (
             "backbones",
-            {"ecapa_tdnn", "spectromasknet", "spectromasknet_small", "spectromasknet_tiny"},
+            {
+                "ecapa_tdnn",
+                "efficientat_mn04",
+                "spectromasknet",
+                "spectromasknet_small",
+                "spectromasknet_tiny",
+            },
         ),
         ("heads", {"cosine", "linear", "mlp"}),
         ("losses", {"aam_softmax", "bce", "cross_entropy", "focal"}),
