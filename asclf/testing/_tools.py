@@ -27,12 +27,16 @@ def seeded(check: Check) -> Check:
 
 
 def assert_same(found: Tensor, expected: Tensor, what: str, tolerance: float = 0.0) -> None:
-    """Two tensors of one shape and type whose elements differ by no more than `tolerance`."""
+    """Two tensors of one shape and type that differ by no more than `tolerance`.
+
+    Where the largest expected value is above 1, the tolerance is relative to it.
+    """
     assert found.shape == expected.shape, f"{what}: {found.shape}, expected {expected.shape}"
     assert found.dtype == expected.dtype, f"{what}: {found.dtype}, expected {expected.dtype}"
     if found.numel():
         difference = (found.float() - expected.float()).abs().max().item()
-        assert difference <= tolerance, f"{what}: they differ by {difference:.3g}"
+        allowed = tolerance * max(1.0, expected.float().abs().max().item())
+        assert difference <= allowed, f"{what}: they differ by {difference:.3g}"
 
 
 def assert_finite(values: Tensor, what: str) -> None:
