@@ -54,14 +54,19 @@ def complexity_of(network: nn.Module, frames: int, feat_dim: int) -> Complexity:
     return Complexity(parameters, counter.get_total_flops() // 2)
 
 
-def complexity_of_backbone(name: str) -> Complexity:
-    """The cost of a registered backbone with a linear head: 50 classes, 5 s, 80 bins.
+def usual_feat_dim(name: str) -> int:
+    """Bins of the feats that a backbone is usually built for: its own `usual_feat_dim`, or 80."""
+    return int(getattr(BACKBONES.get(name).factory, "usual_feat_dim", FEAT_DIM))
+
+
+def complexity_of_backbone(name: str, frames: int = FRAMES_5_S) -> Complexity:
+    """The cost of a registered backbone with a linear head: 50 classes, its usual bins.
 
     Raises:
         UnknownComponentError: No such backbone.
     """
-    entry = BACKBONES.get(name)
+    entry, feat_dim = BACKBONES.get(name), usual_feat_dim(name)
     with torch.device("meta"):
-        backbone = entry.build(feat_dim=FEAT_DIM)
+        backbone = entry.build(feat_dim=feat_dim)
         head = HEADS.get("linear").build(embed_dim=backbone.embed_dim, num_classes=NUM_CLASSES)
-    return complexity_of(Network(backbone, head), FRAMES_5_S, FEAT_DIM)
+    return complexity_of(Network(backbone, head), frames, feat_dim)

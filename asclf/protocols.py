@@ -72,8 +72,9 @@ class Backbone(Protocol):
     Randomness inside (dropout, masks) comes from torch's global generator, as nn.Dropout's does;
     the training loop seeds it at each step.
 
-    It may also have `monitored() -> dict[str, float]`, numbers of its own that are logged each
-    epoch, and `penalty() -> Tensor`, which is added to the loss.
+    It may name the bins it is usually built for, `usual_feat_dim` (80 where it does not), and the
+    implementation it is held to, `reference`. It may have `monitored() -> dict[str, float]`,
+    numbers of its own that are logged each epoch, and `penalty() -> Tensor`, added to the loss.
     """
 
     embed_dim: int

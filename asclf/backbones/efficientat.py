@@ -89,6 +89,7 @@ class EfficientAT(nn.Module):
     """
 
     lengths_policy: LengthsPolicy = "masked"
+    usual_feat_dim = 128
     paper = "Schmid et al. 2023, arXiv 2211.04772"
 
     def __init__(self, config: EfficientATConfig, *, feat_dim: int) -> None:  # noqa: ARG002

@@ -1,7 +1,7 @@
 """Lists the components that a configuration can name, those of installed plugins included.
 
 For backbones: parameters with a linear head for 50 classes, multiply-accumulates (MACs) for 5 s of
-sound, both on 80 mel bins, and the paper.
+sound, both on the bins that it usually gets (80 for most), and the paper.
 
 Examples:
   asclf list

@@ -29,6 +29,7 @@ class OnnxNetwork:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # fatal; errors are raised
+        options.enable_mem_pattern = False  # plans a second copy of all maps, and saves no time
         self.path = path
         try:
             self._session = onnxruntime.InferenceSession(

@@ -9,7 +9,6 @@ A step is forward, backward and optimizer on random feats; decoding and features
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,40 +17,62 @@ from statistics import median
 from typing import Any
 
 import torch
+from _networks import MACLS_FEAT_DIM, REFERENCE, of_macls, own
 from _timing import interleave, report
 from torch import Tensor, nn
 
+from asclf.complexity import usual_feat_dim
 from asclf.device import keep_freed_memory
-from asclf.registry import BACKBONES, HEADS, LOSSES, OPTIMIZERS
-
-REFERENCE = "CAMPPlus"
-FEAT_DIM = 80
+from asclf.registry import LOSSES, OPTIMIZERS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Times every model in turn and reports the clips a second of each."""
     options = _parse(argv)
-    torch.set_num_threads(options.threads)
-    keep_freed_memory()  # as `asclf train` does; it acts on every row alike
-    torch.manual_seed(0)
-    models = {name: _own(name, options.classes) for name in options.models}
     try:
-        models |= {f"macls {name}": _macls(name, options.classes) for name in options.macls}
+        rows = measure(**{key: value for key, value in vars(options).items() if key != "json"})
     except ImportError as error:
         print(f"macls cannot be imported ({error}): pip install --no-deps macls loguru tqdm")
         return 2
-    feats = torch.randn(options.batch_size, options.frames, FEAT_DIM)
-    targets = torch.eye(options.classes)[torch.randint(options.classes, (options.batch_size,))]
-    seconds = interleave(
-        {name: _step(model, feats, targets) for name, model in models.items()}, options.rounds
-    )
-    rows = _rows(seconds, models, options.batch_size)
     title = (
-        f"Training step, clips/s: batch {options.batch_size}, {options.frames} frames × "
-        f"{FEAT_DIM} bins, {options.threads} threads, median of {options.rounds} rounds"
+        f"Training step, clips/s: batch {options.batch_size}, {options.frames} frames, "
+        f"{options.threads} threads, median of {options.rounds} rounds"
     )
-    report(title, rows, options.json)
+    report(title, list(rows.values()), options.json)
     return 0
+
+
+def measure(
+    models: Sequence[str],
+    macls: Sequence[str],
+    *,
+    batch_size: int = 16,
+    frames: int = 298,
+    classes: int = 50,
+    rounds: int = 10,
+    threads: int | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Times every model in turn; one row each, by name.
+
+    Raises:
+        ImportError: A class of macls is wanted, and macls is not installed.
+    """
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    keep_freed_memory()  # as `asclf train` does; it acts on every row alike
+    torch.manual_seed(0)
+    networks: dict[str, nn.Module] = {name: own(name, classes) for name in models}
+    for network in networks.values():
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    networks |= {f"macls {name}": of_macls(name, classes) for name in macls}  # as macls trains it
+    bins = {name: usual_feat_dim(name) for name in models}
+    targets = torch.eye(classes)[torch.randint(classes, (batch_size,))]
+    steps = {
+        name: _step(
+            network, torch.randn(batch_size, frames, bins.get(name, MACLS_FEAT_DIM)), targets
+        )
+        for name, network in networks.items()
+    }
+    return _rows(interleave(steps, rounds), networks, batch_size)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -65,21 +86,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path, default=Path("exp/bench/train_step.json"))
     return parser.parse_args(argv)
-
-
-def _own(name: str, num_classes: int) -> nn.Module:
-    backbone = BACKBONES.get(name).build(feat_dim=FEAT_DIM)
-    head = HEADS.get("linear").build(embed_dim=backbone.embed_dim, num_classes=num_classes)
-    model = nn.Sequential(backbone, head)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return model
-
-
-def _macls(name: str, num_classes: int) -> nn.Module:
-    """A class of `macls.models`, as that package trains it: contiguous (NCHW)."""
-    models = importlib.import_module("macls.models")
-    model: nn.Module = getattr(models, name)(num_class=num_classes, input_size=FEAT_DIM)
-    return model
 
 
 def _step(model: nn.Module, feats: Tensor, targets: Tensor) -> Callable[[], None]:
@@ -97,10 +103,10 @@ def _step(model: nn.Module, feats: Tensor, targets: Tensor) -> Callable[[], None
 
 def _rows(
     seconds: dict[str, list[float]], models: dict[str, nn.Module], batch_size: int
-) -> list[dict[str, Any]]:
+) -> dict[str, dict[str, Any]]:
     reference = seconds.get(f"macls {REFERENCE}")
-    return [
-        {
+    return {
+        name: {
             "model": name,
             "params": sum(parameter.numel() for parameter in models[name].parameters()),
             "step_ms": 1000 * median(times),
@@ -108,7 +114,7 @@ def _rows(
             f"x macls {REFERENCE}": median(reference) / median(times) if reference else None,
         }
         for name, times in seconds.items()
-    ]
+    }
 
 
 if __name__ == "__main__":
