@@ -58,6 +58,8 @@ class BcResNet(nn.Module):
 
     lengths_policy: LengthsPolicy = "masked"
     paper = "Kim et al. 2021, arXiv 2106.04140"
+    reference = "Qualcomm-AI-research/bcresnet (BSD-3-Clause-Clear)"
+    usual_feat_dim = 40
 
     def __init__(self, config: BcResNetConfig, *, feat_dim: int) -> None:
         super().__init__()

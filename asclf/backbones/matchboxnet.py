@@ -51,6 +51,8 @@ class MatchboxNet(nn.Module):
 
     lengths_policy: LengthsPolicy = "masked"
     paper = "Majumdar and Ginsburg 2020, arXiv 2004.08531"
+    reference = "NVIDIA/NeMo (Apache-2.0)"
+    usual_feat_dim = 64
 
     def __init__(self, config: MatchboxNetConfig, *, feat_dim: int) -> None:
         super().__init__()

@@ -64,6 +64,7 @@ class Panns(nn.Module):
 
     lengths_policy: LengthsPolicy = "masked"
     paper = "Kong et al. 2020, arXiv 1912.10211"
+    reference = "macls (Apache-2.0)"
 
     def __init__(self, config: PannsConfig, *, feat_dim: int) -> None:
         super().__init__()
