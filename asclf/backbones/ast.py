@@ -83,6 +83,7 @@ class Ast(nn.Module):
     lengths_policy: LengthsPolicy = "fixed"
     usual_feat_dim = 128
     paper = "Gong, Chung and Glass 2021, arXiv 2104.01778"
+    reference = "transformers (Apache-2.0)"
 
     def __init__(self, config: AstConfig, *, feat_dim: int) -> None:
         super().__init__()

@@ -91,6 +91,7 @@ class EfficientAT(nn.Module):
     lengths_policy: LengthsPolicy = "masked"
     usual_feat_dim = 128
     paper = "Schmid et al. 2023, arXiv 2211.04772"
+    reference = "EfficientAT (MIT)"
 
     def __init__(self, config: EfficientATConfig, *, feat_dim: int) -> None:  # noqa: ARG002
         super().__init__()

@@ -63,6 +63,7 @@ class ERes2Net(nn.Module):
 
     lengths_policy: LengthsPolicy = "masked"
     paper = "Chen et al. 2023, arXiv 2305.12838; version 2: 2024, arXiv 2406.02167"
+    reference = "macls (Apache-2.0)"
 
     def __init__(self, config: ERes2NetConfig, *, feat_dim: int) -> None:
         super().__init__()

@@ -68,6 +68,7 @@ class Res2Net(nn.Module):
 
     lengths_policy: LengthsPolicy = "masked"
     paper = "Gao et al. 2019, arXiv 1904.01169"
+    reference = "macls (Apache-2.0)"
 
     def __init__(self, config: Res2NetConfig, *, feat_dim: int) -> None:
         super().__init__()

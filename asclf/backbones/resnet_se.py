@@ -61,6 +61,7 @@ class ResNetSE(nn.Module):
 
     lengths_policy: LengthsPolicy = "masked"
     paper = "He et al. 2015, arXiv 1512.03385; Hu et al. 2017, arXiv 1709.01507"
+    reference = "macls (Apache-2.0)"
 
     def __init__(self, config: ResNetSEConfig, *, feat_dim: int) -> None:
         super().__init__()
