@@ -4,7 +4,7 @@ Source: Desplanques, Thienpondt and Demuynck, "ECAPA-TDNN: Emphasized Channel At
 and Aggregation in TDNN Based Speaker Verification", Interspeech 2020 (arXiv 2005.07143). Figure 2
 is the network, Figure 1 its block. One thing is read as the reference for sound classification
 (the PyPI package `macls`, Apache-2.0) reads it: each block is fed by the one before it, not by the
-sum of all before it. `tests/parity/test_ecapa_against_macls.py` holds the two to the same outputs.
+sum of all before it. `tests/parity/test_tdnns_against_macls.py` holds the two to the same outputs.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asclf.backbones._blocks.conv1d import ConvReluNorm
-from asclf.backbones._blocks.pooling import AttentiveStatisticsPooling, uniform_weights
+from asclf.backbones._blocks.conv1d import ConvReluNorm, frames_as_map, map_as_frames
+from asclf.backbones._blocks.pooling import PoolingKind, build_pooling, mean_over_frames
+from asclf.backbones._blocks.short import repeat_last_frame
+from asclf.backbones._blocks.valid import Valid
 from asclf.config import component_config
-from asclf.masks import length_keep_mask
 from asclf.protocols import LengthsPolicy
 from asclf.registry import BACKBONES
 
@@ -39,6 +40,8 @@ class EcapaTdnnConfig:
     """Width of the squeeze-excitation's and the pooling's hidden layers."""
     embed_dim: PositiveInt = 192
     """Length of the embedding."""
+    pooling: PoolingKind = "asp"
+    """How frames become one vector."""
 
 
 @BACKBONES.register("ecapa_tdnn", EcapaTdnnConfig)
@@ -52,6 +55,7 @@ class EcapaTdnn(nn.Module):
 
     lengths_policy: LengthsPolicy = "equal"
     paper = "Desplanques et al. 2020, arXiv 2005.07143"
+    reference = "macls (Apache-2.0)"
 
     def __init__(self, config: EcapaTdnnConfig, *, feat_dim: int) -> None:
         super().__init__()
@@ -62,25 +66,24 @@ class EcapaTdnn(nn.Module):
             for dilation in DILATIONS
         )
         self.aggregate = ConvReluNorm(len(DILATIONS) * config.channels, config.aggregated_channels)
-        self.pool = AttentiveStatisticsPooling(
-            config.aggregated_channels, config.bottleneck_channels
+        self.pool = build_pooling(
+            config.pooling, config.aggregated_channels, config.bottleneck_channels
         )
         self.norm = nn.BatchNorm1d(self.pool.output_dim)
         self.project = nn.Linear(self.pool.output_dim, config.embed_dim)
 
     def forward(self, feats: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, F), (B,) frames → (B, D); below 5 frames, the last one is repeated."""
-        # A branch would not be exported.
-        missing = torch.sym_max(MIN_FRAMES - feats.shape[1], 0)  # type: ignore[no-untyped-call]
-        x = functional.pad(feats.transpose(1, 2), (0, missing), mode="replicate")  # (B, F, T)
-        keep_mask = None if lengths is None else length_keep_mask(lengths, x.shape[2])
-        x = self.stem(x)  # (B, C, T)
+        feats, lengths = repeat_last_frame(feats, lengths, MIN_FRAMES)
+        valid = None if lengths is None else Valid(lengths, feats.shape[1])
+        x = self.stem(frames_as_map(feats), valid)  # (B, C, T, 1)
         outputs = []
         for block in self.blocks:
-            x = block(x, keep_mask)
+            x = block(x, valid)
             outputs.append(x)
-        x = self.aggregate(torch.cat(outputs, dim=1))  # (B, C', T)
-        return cast(Tensor, self.project(self.norm(self.pool(x, keep_mask))))
+        x = self.aggregate(torch.cat(outputs, dim=1), valid)  # (B, C', T, 1)
+        pooled = self.pool(map_as_frames(x), None if valid is None else valid.keep_mask)
+        return cast(Tensor, self.project(self.norm(pooled)))
 
 
 class SERes2Block(nn.Module):
@@ -93,10 +96,10 @@ class SERes2Block(nn.Module):
         self.leave = ConvReluNorm(channels, channels)
         self.excite = SqueezeExcitation(channels, bottleneck_channels)
 
-    def forward(self, x: Tensor, keep_mask: Tensor | None) -> Tensor:
-        """(B, C, T) → (B, C, T)."""
-        y = self.leave(self.res2(self.enter(x)))
-        return x + cast(Tensor, self.excite(y, keep_mask))
+    def forward(self, x: Tensor, valid: Valid | None) -> Tensor:
+        """(B, C, T, 1) → (B, C, T, 1)."""
+        y = self.leave(self.res2(self.enter(x, valid), valid), valid)
+        return x + cast(Tensor, self.excite(y, valid))
 
 
 class Res2Conv(nn.Module):
@@ -115,13 +118,13 @@ class Res2Conv(nn.Module):
             for _ in range(self.scale - 1)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T) → (B, C, T)."""
-        first, *groups = x.chunk(self.scale, dim=1)  # 8 of (B, C / 8, T)
+    def forward(self, x: Tensor, valid: Valid | None) -> Tensor:
+        """(B, C, T, 1) → (B, C, T, 1)."""
+        first, *groups = x.chunk(self.scale, dim=1)  # 8 of (B, C / 8, T, 1)
         outputs = [first]
         for conv, group in zip(self.convs, groups, strict=True):
             is_second = len(outputs) == 1  # which has no convolved group before it to add
-            outputs.append(conv(group if is_second else group + outputs[-1]))
+            outputs.append(conv(group if is_second else group + outputs[-1], valid))
         return torch.cat(outputs, dim=1)
 
 
@@ -133,8 +136,9 @@ class SqueezeExcitation(nn.Module):
         self.squeeze = nn.Linear(channels, bottleneck_channels)
         self.expand = nn.Linear(bottleneck_channels, channels)
 
-    def forward(self, x: Tensor, keep_mask: Tensor | None) -> Tensor:
-        """(B, C, T) → (B, C, T)."""
-        mean = (uniform_weights(x, keep_mask) * x).sum(2)  # (B, C)
+    def forward(self, x: Tensor, valid: Valid | None) -> Tensor:
+        """(B, C, T, 1) → (B, C, T, 1)."""
+        frames = map_as_frames(x).transpose(1, 2)  # (B, T, C)
+        mean = mean_over_frames(frames, None if valid is None else valid.keep_mask)  # (B, C)
         gate: Tensor = self.expand(functional.relu(self.squeeze(mean))).sigmoid()
-        return x * gate.unsqueeze(2)
+        return x * gate[:, :, None, None]

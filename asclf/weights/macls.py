@@ -33,8 +33,7 @@ Name = Callable[[str], str | None]
 
 def ecapa_tdnn(name: str) -> str:
     """Our name of a weight of `EcapaTdnn`."""
-    for theirs, ours in {".conv.conv.": ".0.", ".norm.norm.": ".2."}.items():  # its TDNNBlock
-        name = name.replace(theirs, ours)
+    name = name.replace(".conv.conv.", ".conv.").replace(".norm.norm.", ".norm.")  # its TDNNBlock
     block = re.fullmatch(r"blocks\.([1-3])\.(.*)", name)
     if block is None:
         return renamed(name, ECAPA_TDNN)
@@ -42,8 +41,9 @@ def ecapa_tdnn(name: str) -> str:
 
 
 ECAPA_TDNN = {
-    "asp.0.": "backbone.pool.attention.2.",
-    "asp.tdnn.": "backbone.pool.attention.0.",
+    "asp.conv.": "backbone.pool.scores.",
+    "asp.tdnn.conv.": "backbone.pool.hidden.",
+    "asp.tdnn.norm.": "backbone.pool.norm.",
     "asp_bn.norm.": "backbone.norm.",
     "blocks.0.": "backbone.stem.",
     "fc.conv.": "backbone.project.",
@@ -57,6 +57,89 @@ ECAPA_TDNN_BLOCK = {
     "tdnn1.": "enter.",
     "tdnn2.": "leave.",
 }
+
+
+def tdnn(name: str) -> str:
+    """Our name of a weight of `TDNN`."""
+    name = name.replace(".conv.conv.", ".conv.").replace(".norm.norm.", ".norm.")  # its TDNNBlock
+    layer = re.fullmatch(r"(td_layer|bn)([1-4])\.(\w+)", name)
+    if layer is None:
+        return renamed(name, TDNN)
+    kind = {"td_layer": "conv", "bn": "norm"}[layer[1]]
+    return f"backbone.layers.{int(layer[2]) - 1}.{kind}.{layer[3]}"
+
+
+TDNN = {
+    "bn5.": "backbone.embed.pooled_norm.",
+    "bn6.": "backbone.embed.norm.",
+    "fc.": "head.output.",
+    "linear.": "backbone.embed.project.",
+    "pooling.conv.": "backbone.embed.pool.scores.",
+    "pooling.linear1.": "backbone.embed.pool.hidden.",
+    "pooling.linear2.": "backbone.embed.pool.scores.",
+    "pooling.tdnn.conv.": "backbone.embed.pool.hidden.",
+    "pooling.tdnn.norm.": "backbone.embed.pool.norm.",
+    "td_layer5.": "backbone.last.",
+}
+
+
+def campplus(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of `CAMPPlus` by our names; its kernels have frequency before time."""
+    enter, channels = "xvector.tdnn.linear.weight", len(weights["head.bn2.weight"])
+    outputs, _, frames = weights[enter].shape  # channels and frequencies are one dimension there
+    kernels = {enter: weights[enter].reshape(outputs, channels, -1, frames)}  # (C', C, F, T)
+    return {
+        campplus_name(name): value.transpose(2, 3) if value.dim() == 4 else value
+        for name, value in {**weights, **kernels}.items()
+    }
+
+
+def campplus_name(name: str) -> str:
+    """Our name of a weight of `CAMPPlus`."""
+    name = name.replace(".batchnorm.", ".")
+    residual = re.fullmatch(r"head\.layer([12])\.([01])\.(.*)", name)
+    if residual:
+        number = 2 * (int(residual[1]) - 1) + int(residual[2])
+        return f"backbone.stem.blocks.{number}.{renamed(residual[3], CAMPPLUS_RESIDUAL)}"
+    layer = re.fullmatch(r"xvector\.block(\d)\.tdnnd(\d+)\.(.*)", name)
+    if layer:
+        place = f"{int(layer[1]) - 1}.layers.{int(layer[2]) - 1}"
+        return f"backbone.blocks.{place}.{renamed(layer[3], CAMPPLUS_LAYER)}"
+    transit = re.fullmatch(r"xvector\.transit(\d)\.(.*)", name)
+    if transit:
+        return f"backbone.blocks.{int(transit[1]) - 1}.{renamed(transit[2], CAMPPLUS_TRANSIT)}"
+    return renamed(name, CAMPPLUS)
+
+
+CAMPPLUS = {
+    "fc.": "head.output.",
+    "head.bn1.": "backbone.stem.enter.norm.",
+    "head.bn2.": "backbone.stem.leave.norm.",
+    "head.conv1.": "backbone.stem.enter.conv.",
+    "head.conv2.": "backbone.stem.leave.conv.",
+    "xvector.dense.linear.": "backbone.project.",
+    "xvector.dense.nonlinear.": "backbone.norm.",
+    "xvector.out_nonlinear.": "backbone.leave_norm.",
+    "xvector.tdnn.linear.": "backbone.enter.",
+    "xvector.tdnn.nonlinear.": "backbone.enter_norm.",
+}
+CAMPPLUS_RESIDUAL = {
+    "bn1.": "enter.norm.",
+    "bn2.": "leave.norm.",
+    "conv1.": "enter.conv.",
+    "conv2.": "leave.conv.",
+    "shortcut.0.": "shortcut.conv.",
+    "shortcut.1.": "shortcut.norm.",
+}
+CAMPPLUS_LAYER = {
+    "cam_layer.linear1.": "gate.0.",
+    "cam_layer.linear2.": "gate.2.",
+    "cam_layer.linear_local.": "local.",
+    "linear1.": "enter.",
+    "nonlinear1.": "enter_norm.",
+    "nonlinear2.": "norm.",
+}
+CAMPPLUS_TRANSIT = {"linear.": "leave.", "nonlinear.": "norm."}
 
 
 def panns(name: str) -> str | None:
@@ -85,6 +168,7 @@ SOURCES: Mapping[str, Source] = {
     for family, our_name in {
         "ecapa_tdnn": ecapa_tdnn,
         "panns": panns,
+        "tdnn": tdnn,
     }.items()
-}
+} | {"campplus": Source("macls", campplus, SETTINGS)}
 """Family of backbones, which is the module that it is in: its source."""

@@ -32,9 +32,9 @@ FIRST_BLOCKS = (0, *accumulate(DEPTHS))  # where all blocks stand in one list
 PARTS = [  # of their names, each with what stands for it in ours
     (r"^fc\.", "head.output."),
     (r"^(conv|bn)1\.", r"backbone.stem.\1."),
-    (r"^pooling\.tdnn\.conv\.conv\.", "backbone.embed.pool.attention.0.0."),
-    (r"^pooling\.tdnn\.norm\.norm\.", "backbone.embed.pool.attention.0.2."),
-    (r"^pooling\.conv\.conv\.", "backbone.embed.pool.attention.2."),
+    (r"^pooling\.tdnn\.conv\.conv\.", "backbone.embed.pool.hidden."),
+    (r"^pooling\.tdnn\.norm\.norm\.", "backbone.embed.pool.norm."),
+    (r"^pooling\.conv\.conv\.", "backbone.embed.pool.scores."),
     (r"^bn2\.", "backbone.embed.pooled_norm."),
     (r"^linear\.", "backbone.embed.project."),
     (r"^bn3\.", "backbone.embed.norm."),

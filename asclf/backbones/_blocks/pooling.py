@@ -4,6 +4,9 @@
     pool(x, keep_mask)  # (B, 512, T), (B, T) True = keep → (B, pool.output_dim)
 
 Every kind leaves padding out exactly; `keep_mask` is None where nothing is padded.
+
+Inside, frames are (B, T, C): so a map with the channels last lies in memory, and its gradient comes
+back with the channels last too.
 """
 
 from __future__ import annotations
@@ -13,8 +16,7 @@ from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
-
-from asclf.backbones._blocks.conv1d import ConvReluNorm
+from torch.nn import functional
 
 PoolingKind: TypeAlias = Literal["avg", "stats", "asp", "sap", "attention"]
 
@@ -56,9 +58,7 @@ class AveragePooling(TimePooling):
 
     def forward(self, x: Tensor, keep_mask: Tensor | None = None) -> Tensor:
         """(B, C, T), keep_mask (B, T) True = keep → (B, C)."""
-        if keep_mask is None:
-            return x.mean(2)
-        return (uniform_weights(x, keep_mask) * x).sum(2)
+        return mean_over_frames(x.transpose(1, 2), keep_mask)  # of (B, T, C)
 
 
 class StatisticsPooling(TimePooling):
@@ -74,9 +74,10 @@ class StatisticsPooling(TimePooling):
 
     def forward(self, x: Tensor, keep_mask: Tensor | None = None) -> Tensor:
         """(B, C, T), keep_mask (B, T) True = keep → (B, 2 C): means, then deviations."""
-        weights = uniform_weights(x, keep_mask)
-        mean, deviation = weighted_statistics(x, weights)
-        shrinkage = 1 - weights.square().sum(2)  # (T − 1) / T, (B or 1, 1)
+        frames = x.transpose(1, 2)  # (B, T, C)
+        weights = uniform_weights(frames, keep_mask)
+        mean, deviation = weighted_statistics(frames, weights)
+        shrinkage = 1 - weights.square().sum(1)  # (T − 1) / T, (B or 1, 1)
         shrinkage = shrinkage.clamp(min=0.5)  # of two frames; one frame would divide 0 by 0
         return torch.cat([mean, deviation / shrinkage.sqrt()], dim=1)  # (B, 2 C)
 
@@ -86,7 +87,8 @@ class AttentiveStatisticsPooling(TimePooling):
 
     Source: Desplanques et al., ECAPA-TDNN (arXiv 2005.07143), section 3.1. Every frame sees the
     clip's plain mean and deviation beside itself (the global context), and each channel has its own
-    weights over the frames.
+    weights over the frames. What the hidden layer makes of the context is the same for all frames,
+    and is computed once.
 
     Args:
         channels: C.
@@ -95,26 +97,34 @@ class AttentiveStatisticsPooling(TimePooling):
 
     def __init__(self, channels: int, hidden_channels: int = 128) -> None:
         super().__init__(2 * channels)
-        self.attention = nn.Sequential(
-            ConvReluNorm(3 * channels, hidden_channels),
-            nn.Tanh(),
-            nn.Conv1d(hidden_channels, channels, 1),
-        )
+        self.hidden = nn.Conv2d(3 * channels, hidden_channels, 1)
+        self.norm = nn.BatchNorm2d(hidden_channels)
+        self.scores = nn.Conv2d(hidden_channels, channels, 1)
 
     def forward(self, x: Tensor, keep_mask: Tensor | None = None) -> Tensor:
         """(B, C, T), keep_mask (B, T) True = keep → (B, 2 C): means, then deviations."""
-        context = torch.cat([x, *_spread(x, uniform_weights(x, keep_mask))], dim=1)
-        weights = softmax_over_time(self.attention(context), keep_mask)  # (B, C, T)
-        return torch.cat(weighted_statistics(x, weights), dim=1)  # (B, 2 C)
+        frames = x.transpose(1, 2)  # (B, T, C)
+        context = weighted_statistics(frames, uniform_weights(frames, keep_mask))
+        hidden = functional.relu(self._hidden(x, torch.cat(context, dim=1)), inplace=True)
+        scores = self.scores(self.norm(hidden).tanh())  # (B, C, T, 1)
+        weights = softmax_over_time(scores.squeeze(3).transpose(1, 2), keep_mask)  # (B, T, C)
+        return torch.cat(weighted_statistics(frames, weights), dim=1)  # (B, 2 C)
+
+    def _hidden(self, x: Tensor, context: Tensor) -> Tensor:
+        """Frames (B, C, T) above their context (B, 2 C), through the hidden layer: (B, H, T, 1)."""
+        C, kernel = x.shape[1], self.hidden.weight  # (H, 3 C, 1, 1)
+        of_frames = functional.conv2d(x.unsqueeze(3), kernel[:, :C], self.hidden.bias)
+        of_clip = functional.linear(context, kernel[:, C:].flatten(1))  # (B, H)
+        return of_frames + of_clip[:, :, None, None]
 
 
 class SelfAttentivePooling(TimePooling):
     """Mean over time, weighted by what a hidden layer sees in each frame.
 
     Source: Cai, Chen and Li, "Exploring the encoding layer and loss function in end-to-end speaker
-    and language recognition system", Odyssey 2018 (arXiv 1804.05160), section 3.2. As in the
-    reference for sound classification (PyPI package `macls`), each channel has its own weights over
-    the frames; the paper has one weight a frame.
+    and language recognition system", Odyssey 2018 (arXiv 1804.05160). As in the reference for sound
+    classification (PyPI package `macls`), each channel has its own weights over the frames; the
+    paper has one weight a frame.
 
     Args:
         channels: C.
@@ -123,15 +133,14 @@ class SelfAttentivePooling(TimePooling):
 
     def __init__(self, channels: int, hidden_channels: int = 128) -> None:
         super().__init__(channels)
-        self.attention = nn.Sequential(
-            nn.Conv1d(channels, hidden_channels, 1),
-            nn.Tanh(),
-            nn.Conv1d(hidden_channels, channels, 1),
-        )
+        self.hidden = nn.Conv2d(channels, hidden_channels, 1)
+        self.scores = nn.Conv2d(hidden_channels, channels, 1)
 
     def forward(self, x: Tensor, keep_mask: Tensor | None = None) -> Tensor:
         """(B, C, T), keep_mask (B, T) True = keep → (B, C)."""
-        return (softmax_over_time(self.attention(x), keep_mask) * x).sum(2)
+        scores = self.scores(self.hidden(x.unsqueeze(3)).tanh())  # (B, C, T, 1)
+        weights = softmax_over_time(scores.squeeze(3).transpose(1, 2), keep_mask)  # (B, T, C)
+        return (weights * x.transpose(1, 2)).sum(1)
 
 
 class HeadAttentionPooling(TimePooling):
@@ -153,34 +162,36 @@ class HeadAttentionPooling(TimePooling):
     def forward(self, x: Tensor, keep_mask: Tensor | None = None) -> Tensor:
         """(B, C, T), keep_mask (B, T) True = keep → (B, C)."""
         heads, width = self.queries.shape
-        parts = x.reshape(x.shape[0], heads, width, -1)  # (B, H, C / H, T)
-        scores = torch.einsum("bhct,hc->bht", parts, self.queries) / math.sqrt(width)
-        weights = softmax_over_time(scores, keep_mask).unsqueeze(2)  # (B, H, 1, T)
-        return (weights * parts).sum(3).flatten(1)  # (B, C)
+        parts = x.transpose(1, 2).reshape(x.shape[0], -1, heads, width)  # (B, T, H, C / H)
+        scores = (parts * self.queries).sum(3) / math.sqrt(width)  # (B, T, H)
+        weights = softmax_over_time(scores, keep_mask)
+        return (weights.unsqueeze(3) * parts).sum(1).flatten(1)  # (B, C)
 
 
-def uniform_weights(x: Tensor, keep_mask: Tensor | None) -> Tensor:
-    """Equal weights over the kept frames, (B or 1, 1, T), summing to 1."""
+def uniform_weights(frames: Tensor, keep_mask: Tensor | None) -> Tensor:
+    """Equal weights over the kept frames of (B, T, C), which sum to 1: (B or 1, T, 1)."""
     if keep_mask is None:
-        return x.new_full((1, 1, x.shape[2]), 1.0) / x.shape[2]
-    kept = keep_mask.unsqueeze(1).to(x.dtype)  # (B, 1, T)
-    return kept / kept.sum(2, keepdim=True)
+        return frames.new_full((1, frames.shape[1], 1), 1.0) / frames.shape[1]
+    kept = keep_mask.unsqueeze(2).to(frames.dtype)  # (B, T, 1)
+    return kept / kept.sum(1, keepdim=True)
+
+
+def mean_over_frames(frames: Tensor, keep_mask: Tensor | None) -> Tensor:
+    """(B, T, C), keep_mask (B, T) True = keep → (B, C)."""
+    if keep_mask is None:
+        return frames.mean(1)
+    return (uniform_weights(frames, keep_mask) * frames).sum(1)
 
 
 def softmax_over_time(scores: Tensor, keep_mask: Tensor | None) -> Tensor:
-    """Scores (B, C, T) → weights (B, C, T) over the kept frames, summing to 1."""
+    """Scores (B, T, C) → weights (B, T, C) over the kept frames, which sum to 1."""
     if keep_mask is not None:
-        scores = scores.masked_fill(~keep_mask.unsqueeze(1), -torch.inf)
-    return scores.softmax(dim=2)
+        scores = scores.masked_fill(~keep_mask.unsqueeze(2), -torch.inf)
+    return scores.softmax(dim=1)
 
 
-def weighted_statistics(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of (B, C, T) over time, both (B, C)."""
-    mean = (weights * x).sum(2)
-    variance = (weights * (x - mean.unsqueeze(2)).square()).sum(2)
+def weighted_statistics(frames: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of (B, T, C) over time, both (B, C)."""
+    mean = (weights * frames).sum(1)
+    variance = (weights * (frames - mean.unsqueeze(1)).square()).sum(1)
     return mean, variance.clamp(min=MIN_VARIANCE).sqrt()
-
-
-def _spread(x: Tensor, weights: Tensor) -> list[Tensor]:
-    """Mean and deviation, each repeated for every frame: two of (B, C, T)."""
-    return [value.unsqueeze(2).expand_as(x) for value in weighted_statistics(x, weights)]

@@ -27,5 +27,5 @@ def repeat_last_frame(
         places = places.minimum(lengths.unsqueeze(1) - 1)  # (B, T)
         feats = feats.take_along_dim(places.unsqueeze(2), dim=1)
         lengths = lengths.clamp_min(min_frames)
-    longer = pad(feats.transpose(1, 2), (0, missing), mode="replicate")  # (B, F, T')
-    return longer.transpose(1, 2), lengths
+    longer = pad(feats.unsqueeze(1), (0, 0, 0, missing), mode="replicate")  # (B, 1, T', F)
+    return longer.squeeze(1), lengths

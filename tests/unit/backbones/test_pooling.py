@@ -99,10 +99,10 @@ def test_sizes_of_each_kind(kind: PoolingKind, output_dim: int, params: int) -> 
 
 
 def test_uniform_weights_give_the_plain_mean_and_deviation() -> None:
-    x = torch.randn(3, 4, 20)
-    mean, deviation = weighted_statistics(x, uniform_weights(x, None))
-    torch.testing.assert_close(mean, x.mean(2))
-    torch.testing.assert_close(deviation, x.std(2, unbiased=False))
+    frames = torch.randn(3, 20, 4)
+    mean, deviation = weighted_statistics(frames, uniform_weights(frames, None))
+    torch.testing.assert_close(mean, frames.mean(1))
+    torch.testing.assert_close(deviation, frames.std(1, unbiased=False))
 
 
 def test_statistics_divide_the_variance_by_one_frame_less() -> None:
