@@ -11,7 +11,8 @@ from functools import partial
 
 from torch import Tensor
 
-from asclf.weights.source import Source, renamed
+from asclf.weights.macls_resnets import blocks_in_a_row, blocks_in_stages
+from asclf.weights.source import Source, Translate, renamed
 
 SETTINGS = {
     "sample_rate": 16_000,
@@ -157,18 +158,22 @@ def panns(name: str) -> str | None:
 PANNS = {"bn0.": "backbone.norm.", "fc.": "head.output.", "fc1.": "backbone.project."}
 
 
-def translate(our_name: Name, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def by_name(our_name: Name, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights by our names, those without one left out."""
     named = {our_name(name): value for name, value in weights.items()}
     return {name: value for name, value in named.items() if name is not None}
 
 
+TRANSLATIONS: Mapping[str, Translate] = {
+    "campplus": campplus,
+    "ecapa_tdnn": partial(by_name, ecapa_tdnn),
+    "eres2net": blocks_in_stages,
+    "panns": partial(by_name, panns),
+    "res2net": blocks_in_a_row,
+    "resnet_se": blocks_in_a_row,
+    "tdnn": partial(by_name, tdnn),
+}
 SOURCES: Mapping[str, Source] = {
-    family: Source("macls", partial(translate, our_name), SETTINGS)
-    for family, our_name in {
-        "ecapa_tdnn": ecapa_tdnn,
-        "panns": panns,
-        "tdnn": tdnn,
-    }.items()
-} | {"campplus": Source("macls", campplus, SETTINGS)}
+    family: Source("macls", translate, SETTINGS) for family, translate in TRANSLATIONS.items()
+}
 """Family of backbones, which is the module that it is in: its source."""

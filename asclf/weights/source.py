@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+Translate = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+
 
 @dataclass(frozen=True)
 class Source:
@@ -23,7 +25,7 @@ class Source:
     """
 
     project: str
-    translate: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+    translate: Translate
     settings: Mapping[str, Any]
 
 

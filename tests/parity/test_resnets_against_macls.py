@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import re
-from itertools import accumulate
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from asclf.complexity import Network
 from asclf.registry import BACKBONES, HEADS
+from asclf.weights.convert import find_source, shaped_like
 
 pytestmark = pytest.mark.parity
 
@@ -27,56 +26,6 @@ CLASSES = {
     "res2net": "Res2Net",
     "resnet_se": "ResNetSE",
 }
-DEPTHS = (3, 4, 6, 3)
-FIRST_BLOCKS = (0, *accumulate(DEPTHS))  # where all blocks stand in one list
-PARTS = [  # of their names, each with what stands for it in ours
-    (r"^fc\.", "head.output."),
-    (r"^(conv|bn)1\.", r"backbone.stem.\1."),
-    (r"^pooling\.tdnn\.conv\.conv\.", "backbone.embed.pool.hidden."),
-    (r"^pooling\.tdnn\.norm\.norm\.", "backbone.embed.pool.norm."),
-    (r"^pooling\.conv\.conv\.", "backbone.embed.pool.scores."),
-    (r"^bn2\.", "backbone.embed.pooled_norm."),
-    (r"^linear\.", "backbone.embed.project."),
-    (r"^bn3\.", "backbone.embed.norm."),
-    (r"^seg_1\.", "backbone.project."),
-    (r"^layer(\d)_downsample\.", lambda found: f"backbone.fusions.{int(found[1]) - 1}.down."),
-    (r"^layer3_ds\.", "backbone.fusions.0.down."),
-    (r"^fuse_mode12(3?4?)\.", lambda found: f"backbone.fusions.{len(found[1])}.fuse."),
-    (r"^fuse34\.", "backbone.fusions.0.fuse."),
-    (r"^layer(\d)\.(\d+)\.", r"backbone.stages.\1.\2."),
-    (r"\.(conv|bn)1\.", r".enter.\1."),
-    (r"\.(conv|bn)2\.", r".middle.\1."),
-    (r"\.(conv|bn)3\.", r".leave.\1."),
-    (r"\.(conv|bn)s\.(\d)\.", r".convs.\2.\1."),
-    (r"\.se\.fc\.0\.", ".gate.squeeze."),
-    (r"\.se\.fc\.2\.", ".gate.excite."),
-    (r"\.(?:downsample|shortcut)\.0\.", ".shortcut.conv."),
-    (r"\.(?:downsample|shortcut)\.1\.", ".shortcut.bn."),
-    (r"\.fuse_models\.", ".merges."),
-    (r"\.local_att\.0\.", ".reduce.conv."),
-    (r"\.local_att\.1\.", ".reduce.bn."),
-    (r"\.local_att\.3\.", ".restore.conv."),
-    (r"\.local_att\.4\.", ".restore.bn."),
-    (r"\.bn\.", ".norm."),
-]
-
-
-def our_name(name: str, has_stages: bool) -> str:
-    """The name of a weight of macls in `Network(backbone, head)`."""
-    for theirs, ours in PARTS:
-        name = re.sub(theirs, ours, name)
-    block = re.match(r"backbone\.stages\.(\d)\.(\d+)\.(.*)", name)
-    if not block:
-        return name
-    stage, number = int(block[1]) - 1, int(block[2])
-    if has_stages:
-        return f"backbone.stages.{stage}.blocks.{number}.{block[3]}"
-    return f"backbone.blocks.{FIRST_BLOCKS[stage] + number}.{block[3]}"
-
-
-def our_value(value: Tensor, shape: torch.Size) -> Tensor:
-    """A weight of macls, whose kernels have frequency before time."""
-    return value.transpose(2, 3) if value.dim() == 4 else value.reshape(shape)
 
 
 def randomise(model: nn.Module) -> None:
@@ -98,10 +47,8 @@ def models(request: pytest.FixtureRequest) -> tuple[nn.Module, nn.Module]:
     backbone = BACKBONES.get(request.param).build(feat_dim=FEAT_DIM)
     head = HEADS.get("linear").build(embed_dim=backbone.embed_dim, num_classes=NUM_CLASSES)
     ours = Network(backbone, head)
-    shapes = {name: value.shape for name, value in ours.state_dict().items()}
-    has_stages = hasattr(backbone, "stages")
-    named = {our_name(name, has_stages): value for name, value in theirs.state_dict().items()}
-    ours.load_state_dict({name: our_value(value, shapes[name]) for name, value in named.items()})
+    weights = find_source(request.param).translate(theirs.state_dict())
+    ours.load_state_dict(shaped_like(ours.state_dict(), weights))
     return theirs.eval(), ours.eval()
 
 
