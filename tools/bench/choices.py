@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--threads", type=int, default=2, help="of the training step")
     parser.add_argument("--json", type=Path, default=Path("exp/bench/choices.json"))
     return parser.parse_args(argv)
@@ -93,7 +93,7 @@ def _latency(networks: Mapping[str, nn.Module], rounds: int) -> dict[str, float]
             path = Path(folder) / f"{i}.onnx"
             write_onnx(network, path, example=torch.randn(2, 498, FEAT_DIM), metadata={})
             cases[name] = partial(OnnxNetwork(path).logits, feats)
-        return _medians(interleave(cases, 5 * rounds))
+        return _medians(interleave(cases, 2 * rounds))
 
 
 def _step(network: nn.Module) -> partial[None]:

@@ -4,6 +4,8 @@
 
 A network that cannot fit cannot generalise. Every fold but one is trained on, as in any run of the
 recipe; the one left out is not opened. Runs lie under --exp and go on where they were cut off.
+"accuracy" is that of the training steps, on masked crops; "whole clips" is the trained network's on
+the same clips, whole and unmasked.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ from typing import Any
 
 from _timing import report
 
+from asclf.checkpoint import load_checkpoint
+from asclf.data.shard_index import ShardIndex
+from asclf.data.splits import train_and_test
 from asclf.device import keep_freed_memory
+from asclf.score.metrics import predicted_classes
+from asclf.score.predict import score_run
 from asclf.train.run import train_experiment
 
 PRESETS = ("spectromasknet_tiny", "spectromasknet_small", "spectromasknet")
@@ -60,7 +67,16 @@ def _curve(preset: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]
     for count in _shown(len(epochs)):
         minutes = sum(epoch["seconds"] for epoch in epochs[:count]) / 60
         watched = {key: epochs[count - 1].get(key) for key in WATCHED}
+        watched["whole clips"] = _fitted(run, options) if count == len(epochs) else None
         yield {"network": preset, "epoch": count, "minutes": minutes, **watched}
+
+
+def _fitted(run: Path, options: argparse.Namespace) -> float:
+    """Accuracy of the final weights on the clips they were trained on."""
+    index = ShardIndex.load(options.shards)
+    shards, _ = train_and_test(index, options.test_fold)
+    scores = score_run(load_checkpoint(run), index, shards, batch_size=16)
+    return float((predicted_classes(scores.logits) == scores.targets).mean())
 
 
 def _shown(epochs: int) -> list[int]:
