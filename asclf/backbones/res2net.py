@@ -154,7 +154,8 @@ class Res2Block(nn.Module):
             both = group + outputs[-1] if outputs else group
             outputs.append(torch.relu_(conv(both, valid)))
         y = self.leave(torch.cat([*outputs, last], dim=1), valid)
-        return torch.relu_(y + x), valid
+        y += x
+        return torch.relu_(y), valid
 
 
 class OpeningBlock(Res2Block):
@@ -177,4 +178,5 @@ class OpeningBlock(Res2Block):
         ]
         outputs.append(avg_pool2d(cut(last, valid), 3, self.stride, padding=1))
         y = self.leave(torch.cat(outputs, dim=1), after)
-        return torch.relu_(y + self.shortcut(x, valid)), after
+        y += self.shortcut(x, valid)
+        return torch.relu_(y), after

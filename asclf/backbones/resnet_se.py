@@ -83,8 +83,7 @@ class ResNetSE(nn.Module):
         valid = None if lengths is None else Valid(lengths, feats.shape[1])
         x = torch.relu_(self.stem(map_of(feats), valid))  # (B, C, T, F)
         for block in self.blocks:
-            x = block(x, valid)
-            valid = valid and valid.strided(cast(SEBottleneck, block).stride)
+            x, valid = block(x, valid)
         keep_mask = valid and valid.keep[:, 0, :, 0]
         return cast(Tensor, self.embed(frames_of(x), keep_mask))
 
@@ -103,14 +102,14 @@ class SEBottleneck(nn.Module):
         is_same = stride == 1 and inputs == outputs
         self.shortcut = None if is_same else ConvNorm(inputs, outputs, stride=stride)
 
-    def forward(self, x: Tensor, valid: Valid | None) -> Tensor:
-        """(B, C, T, F), valid frames of T → (B, C', ⌈T / stride⌉, ⌈F / stride⌉)."""
+    def forward(self, x: Tensor, valid: Valid | None) -> tuple[Tensor, Valid | None]:
+        """(B, C, T, F) → (B, C', ⌈T / stride⌉, ⌈F / stride⌉), and which of its frames are valid."""
         after = valid and valid.strided(self.stride)
         y = torch.relu_(self.enter(x, valid))
         y = torch.relu_(self.middle(y, valid))
         y = self.leave(y, after)
         shortcut = x if self.shortcut is None else self.shortcut(x, valid)
-        return torch.addcmul(shortcut, y, self.gate(y, after)).relu_()
+        return torch.addcmul(shortcut, y, self.gate(y, after)).relu_(), after
 
 
 class Gate(nn.Module):
