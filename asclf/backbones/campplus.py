@@ -103,8 +103,8 @@ class CamPlusPlus(nn.Module):
         segments = Segments(x, valid)
         for block in self.blocks:
             x = block(x, segments, valid)
-        frames = map_as_frames(self.leave_norm(x, valid))  # (B, C'', ⌈T / 2⌉)
-        pooled = self.pool(frames, valid and valid.keep_mask)
+        frames = map_as_frames(self.leave_norm(x, valid))  # (B, ⌈T / 2⌉, C'')
+        pooled = self.pool(frames.transpose(1, 2), valid and valid.keep_mask)
         return cast(Tensor, self.norm(self.project(pooled)))
 
 
@@ -228,7 +228,7 @@ class Segments:
 
     def context(self, x: Tensor) -> Tensor:
         """(B, C, T, 1) → mean over the clip plus mean over each segment, (B, N, C)."""
-        return self.weights @ map_as_frames(x).transpose(1, 2)
+        return self.weights @ map_as_frames(x)
 
     def spread(self, x: Tensor) -> Tensor:
         """(B, N, C), one row a segment → (B, C, T, 1)."""

@@ -82,7 +82,8 @@ class EcapaTdnn(nn.Module):
             x = block(x, valid)
             outputs.append(x)
         x = self.aggregate(torch.cat(outputs, dim=1), valid)  # (B, C', T, 1)
-        pooled = self.pool(map_as_frames(x), None if valid is None else valid.keep_mask)
+        frames = map_as_frames(x).transpose(1, 2)  # (B, C', T)
+        pooled = self.pool(frames, valid and valid.keep_mask)
         return cast(Tensor, self.project(self.norm(pooled)))
 
 
@@ -138,7 +139,7 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor, valid: Valid | None) -> Tensor:
         """(B, C, T, 1) → (B, C, T, 1)."""
-        frames = map_as_frames(x).transpose(1, 2)  # (B, T, C)
-        mean = mean_over_frames(frames, None if valid is None else valid.keep_mask)  # (B, C)
+        keep_mask = None if valid is None else valid.keep_mask
+        mean = mean_over_frames(map_as_frames(x), keep_mask)  # (B, C)
         gate: Tensor = self.expand(functional.relu(self.squeeze(mean))).sigmoid()
         return x * gate[:, :, None, None]

@@ -78,5 +78,5 @@ class Tdnn(nn.Module):
         for layer, (kernel, dilation) in zip(self.layers, LAYERS, strict=True):
             valid = valid and valid.shortened(dilation * (kernel - 1))
             x = layer(x, valid)  # (B, C, T', 1)
-        frames = map_as_frames(functional.relu(self.last(x), inplace=True))  # (B, C, T - 14)
-        return cast(Tensor, self.embed(frames, valid and valid.keep_mask))
+        frames = map_as_frames(functional.relu(self.last(x), inplace=True))  # (B, T', C)
+        return cast(Tensor, self.embed(frames.transpose(1, 2), valid and valid.keep_mask))

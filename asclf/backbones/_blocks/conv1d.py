@@ -54,12 +54,13 @@ class TimeConv(nn.Conv2d):
         """(B, C, T, 1) → (B, C', T', 1)."""
         if not self.training or self.kernel_size[0] == 1:
             return super().forward(x)
-        x = functional.pad(x, (0, 0, self.margin, self.margin), mode="reflect")
-        step = self.dilation[0]
-        last = x.shape[2] - step * (self.kernel_size[0] - 1)
-        taps = [x[:, :, i * step : i * step + last] for i in range(self.kernel_size[0])]
+        if self.margin:
+            x = functional.pad(x, (0, 0, self.margin, self.margin), mode="reflect")
+        frames, (span, step) = map_as_frames(x), (self.kernel_size[0], self.dilation[0])
+        last = frames.shape[1] - step * (span - 1)  # T'
+        taps = torch.cat([frames[:, i * step :][:, :last] for i in range(span)], dim=2)
         kernel = self.weight.permute(0, 2, 3, 1).flatten(1)[:, :, None, None]  # (C', k · C, 1, 1)
-        return functional.conv2d(torch.cat(taps, dim=1), kernel, self.bias)
+        return functional.conv2d(frames_as_map(taps), kernel, self.bias)
 
 
 class ConvReluNorm(nn.Module):
@@ -92,13 +93,13 @@ class ConvReluNorm(nn.Module):
 
 
 def frames_as_map(feats: Tensor) -> Tensor:
-    """Feats (B, T, F) as a map (B, F, T, 1) with the channels last, which they are in memory."""
+    """Feats (B, T, F) as a map (B, F, T, 1), whose channels then lie last in memory."""
     return feats.unsqueeze(2).permute(0, 3, 1, 2)
 
 
 def map_as_frames(x: Tensor) -> Tensor:
-    """A map (B, C, T, 1) as frames (B, C, T).
+    """A map (B, C, T, 1) as frames (B, T, C).
 
     `squeeze` would give the gradient a stride by which torch takes it for NCHW.
     """
-    return x.permute(0, 2, 3, 1).flatten(2).transpose(1, 2)
+    return x.permute(0, 2, 3, 1).flatten(2)

@@ -58,7 +58,7 @@ class AveragePooling(TimePooling):
 
     def forward(self, x: Tensor, keep_mask: Tensor | None = None) -> Tensor:
         """(B, C, T), keep_mask (B, T) True = keep → (B, C)."""
-        return mean_over_frames(x.transpose(1, 2), keep_mask)  # of (B, T, C)
+        return mean_over_frames(x.transpose(1, 2), keep_mask)
 
 
 class StatisticsPooling(TimePooling):
@@ -75,11 +75,10 @@ class StatisticsPooling(TimePooling):
     def forward(self, x: Tensor, keep_mask: Tensor | None = None) -> Tensor:
         """(B, C, T), keep_mask (B, T) True = keep → (B, 2 C): means, then deviations."""
         frames = x.transpose(1, 2)  # (B, T, C)
-        weights = uniform_weights(frames, keep_mask)
-        mean, deviation = weighted_statistics(frames, weights)
-        shrinkage = 1 - weights.square().sum(1)  # (T − 1) / T, (B or 1, 1)
-        shrinkage = shrinkage.clamp(min=0.5)  # of two frames; one frame would divide 0 by 0
-        return torch.cat([mean, deviation / shrinkage.sqrt()], dim=1)  # (B, 2 C)
+        mean, deviation = weighted_statistics(frames, uniform_weights(frames, keep_mask))
+        count = frames.new_ones(1, 1) * x.shape[2] if keep_mask is None else keep_mask.sum(1, True)
+        correction = (count / (count - 1).clamp(min=1)).sqrt()  # (B or 1, 1)
+        return torch.cat([mean, correction * deviation], dim=1)  # (B, 2 C)
 
 
 class AttentiveStatisticsPooling(TimePooling):
@@ -140,7 +139,7 @@ class SelfAttentivePooling(TimePooling):
         """(B, C, T), keep_mask (B, T) True = keep → (B, C)."""
         scores = self.scores(self.hidden(x.unsqueeze(3)).tanh())  # (B, C, T, 1)
         weights = softmax_over_time(scores.squeeze(3).transpose(1, 2), keep_mask)  # (B, T, C)
-        return (weights * x.transpose(1, 2)).sum(1)
+        return weighted_mean(x.transpose(1, 2), weights)
 
 
 class HeadAttentionPooling(TimePooling):
@@ -168,19 +167,17 @@ class HeadAttentionPooling(TimePooling):
         return (weights.unsqueeze(3) * parts).sum(1).flatten(1)  # (B, C)
 
 
-def uniform_weights(frames: Tensor, keep_mask: Tensor | None) -> Tensor:
-    """Equal weights over the kept frames of (B, T, C), which sum to 1: (B or 1, T, 1)."""
-    if keep_mask is None:
-        return frames.new_full((1, frames.shape[1], 1), 1.0) / frames.shape[1]
-    kept = keep_mask.unsqueeze(2).to(frames.dtype)  # (B, T, 1)
-    return kept / kept.sum(1, keepdim=True)
-
-
 def mean_over_frames(frames: Tensor, keep_mask: Tensor | None) -> Tensor:
     """(B, T, C), keep_mask (B, T) True = keep → (B, C)."""
+    return weighted_mean(frames, uniform_weights(frames, keep_mask))
+
+
+def uniform_weights(frames: Tensor, keep_mask: Tensor | None) -> Tensor | None:
+    """Equal weights over the kept frames of (B, T, C), which sum to 1: (B, T, 1)."""
     if keep_mask is None:
-        return frames.mean(1)
-    return (uniform_weights(frames, keep_mask) * frames).sum(1)
+        return None
+    kept = keep_mask.unsqueeze(2).to(frames.dtype)  # (B, T, 1)
+    return kept / kept.sum(1, keepdim=True)
 
 
 def softmax_over_time(scores: Tensor, keep_mask: Tensor | None) -> Tensor:
@@ -190,8 +187,13 @@ def softmax_over_time(scores: Tensor, keep_mask: Tensor | None) -> Tensor:
     return scores.softmax(dim=1)
 
 
-def weighted_statistics(frames: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of (B, T, C) over time, both (B, C)."""
-    mean = (weights * frames).sum(1)
-    variance = (weights * (frames - mean.unsqueeze(1)).square()).sum(1)
+def weighted_mean(frames: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean of (B, T, C) over time, (B, C); the frames weigh the same where `weights` is `None`."""
+    return frames.mean(1) if weights is None else (weights * frames).sum(1)
+
+
+def weighted_statistics(frames: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of (B, T, C) over time, both (B, C); weights as above."""
+    mean = weighted_mean(frames, weights)
+    variance = weighted_mean((frames - mean.unsqueeze(1)).square(), weights)
     return mean, variance.clamp(min=MIN_VARIANCE).sqrt()

@@ -34,6 +34,7 @@ def test_a_clip_of_few_frames_is_one_whose_last_frame_is_repeated(frames: int) -
 def test_lengths_keep_padding_out_of_squeeze_and_pooling() -> None:
     backbone = ENTRY.build(SMALL, feat_dim=6).eval()
     feats, lengths = torch.randn(1, 200, 6), torch.tensor([150])
+    feats[:, 150:] = 100.0
     alone, with_lengths = backbone(feats[:, :150]), backbone(feats, lengths)
     without = backbone(feats)
     # The last frames still see padding through the convolutions, which is why the policy is equal.

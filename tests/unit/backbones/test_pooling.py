@@ -98,9 +98,11 @@ def test_sizes_of_each_kind(kind: PoolingKind, output_dim: int, params: int) -> 
     assert sum(parameter.numel() for parameter in pool.parameters()) == params
 
 
-def test_uniform_weights_give_the_plain_mean_and_deviation() -> None:
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_uniform_weights_give_the_plain_mean_and_deviation(is_masked: bool) -> None:
     frames = torch.randn(3, 20, 4)
-    mean, deviation = weighted_statistics(frames, uniform_weights(frames, None))
+    keep_mask = torch.ones(3, 20, dtype=torch.bool) if is_masked else None
+    mean, deviation = weighted_statistics(frames, uniform_weights(frames, keep_mask))
     torch.testing.assert_close(mean, frames.mean(1))
     torch.testing.assert_close(deviation, frames.std(1, unbiased=False))
 
