@@ -69,4 +69,5 @@ def test_training_with_padding_learns_what_it_learns_without() -> None:
     feats = torch.randn(3, 240, 20, dtype=torch.float64)
     padded = torch.cat([feats, feats.new_full((3, 33, 20), 100)], dim=1)
     alone, together = backbone(feats), backbone(padded, torch.full((3,), 240))
-    torch.testing.assert_close(together, alone)
+    # the root of a channel's variance of about 0, then a norm over 3 clips: rounding grows
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
