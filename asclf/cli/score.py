@@ -1,5 +1,7 @@
 """Scores an experiment: each finished run on the fold it left out, all clips pooled.
 
+Where the dataset has a split in place of folds, the run `all` is scored on the split `test`.
+
 Writes report.json, report.md, confusion.png and scores.npz (the logits of every clip) into EXP.
 With --results the score is also kept in a recipe's folder, whose RESULTS.md is written anew.
 
@@ -42,6 +44,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         "(default: those in the shards)",
     )
     parser.add_argument(
+        "--missing",
+        default="",
+        metavar="TEXT",
+        help="what else of the dataset is not there, which marks the score as partial",
+    )
+    parser.add_argument(
         "--results", type=Path, metavar="DIR", help="recipe's folder to keep the score in"
     )
 
@@ -58,6 +66,7 @@ def run(options: Namespace) -> int:
             options.exp,
             options.folds,
             official_folds=options.official_folds,
+            missing=options.missing,
             command=portable_command(command_line(options.command), os.environ),
             on_clips=show,
         )
@@ -94,7 +103,7 @@ def show_summary(report: Report, folder: Path) -> None:
 
     table = Table("fold", "correct", "clips", "accuracy", "minutes", box=None, pad_edge=False)
     for fold in report.folds:
-        counts = (fold.fold, fold.correct, fold.clips)
+        counts = (fold.title, fold.correct, fold.clips)
         table.add_row(*map(str, counts), percent(fold.accuracy), f"{fold.minutes:.1f}")
     Console().print(table)
     print(f"{report.name}: {report.line}")

@@ -34,6 +34,8 @@ def score_line(checkpoint: Checkpoint) -> str | None:
     report = Report.read(path)
     if report.config_sha256 != config_sha256(checkpoint.config):
         return None
+    if report.folds[0].fold is None:
+        return f"{report.line}."
     own = [
         f"Fold {fold.fold}: {percent(fold.accuracy)} ({fold.correct} of {fold.clips} clips). "
         for fold in report.folds

@@ -1,4 +1,4 @@
-"""Scores an experiment: every finished fold on the clips it never saw, pooled into one report."""
+"""Scores an experiment: every finished run on the clips it never saw, pooled into one report."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from asclf.data.shard_index import ShardIndex
 from asclf.data.splits import train_and_test
-from asclf.errors import ConfigError, DataError
+from asclf.errors import CheckpointError, ConfigError, DataError
 from asclf.score.predict import OnClips, score_run
 from asclf.score.report import Report, build_report
 from asclf.score.runs import Run, check_same_experiment, find_runs, read_run
@@ -23,15 +25,17 @@ def score_experiment(
     folds: Sequence[int] | None = None,
     *,
     official_folds: int | None = None,
+    missing: str = "",
     command: str,
     on_clips: OnClips = lambda _: None,
 ) -> tuple[Report, Scores]:
     """Scores the runs of an experiment.
 
     Args:
-        exp: The experiment's folder, with one run folder a fold.
+        exp: The experiment's folder, with one run folder a fold, or one for the split `test`.
         folds: Which folds to score; `None` takes all that are trained.
         official_folds: How many folds the whole dataset has; `None` takes those in the shards.
+        missing: What else of the dataset the shards lack, in words.
         command: The command line that repeats this try.
         on_clips: Called with the number of clips done after each batch.
 
@@ -42,10 +46,10 @@ def score_experiment(
     runs = [read_run(folder) for folder in find_runs(exp, folds)]
     check_same_experiment(runs)
     indices = [open_shards(run) for run in runs]
-    known = {*indices[0].folds, *range(1, (official_folds or 0) + 1)}
+    known = {*indices[0].folds, *range(1, (official_folds or 0) + 1)} if runs[0].has_fold else ()
     parts = [_score_fold(run, index, on_clips) for run, index in zip(runs, indices, strict=True)]
     scores = pool(parts)
-    return build_report(exp.resolve().name, scores, runs, known, command), scores
+    return build_report(exp.resolve().name, scores, runs, known, command, missing), scores
 
 
 def open_shards(run: Run) -> ShardIndex:
@@ -71,12 +75,19 @@ def open_shards(run: Run) -> ShardIndex:
 
 
 def _score_fold(run: Run, index: ShardIndex, on_clips: OnClips) -> Scores:
-    """Scores one fold; clips that never made it into a shard count as skipped as well."""
+    """Scores one fold or split; clips that never made it into a shard count as skipped as well."""
     _, test = train_and_test(index, run.fold)
+    if not test:
+        raise CheckpointError(
+            "this model was trained on every clip: there is nothing to score it on",
+            where=run.folder,
+            expected="a run with data.test_fold, or shards with a split `test`",
+        )
     index.verify(test)
     batch_size = run.checkpoint.config.data.score_batch_size
     scores = score_run(run.checkpoint, index, test, batch_size, on_clips=on_clips)
-    absent = [str(clip) for clip in index.skipped if clip.fold == run.fold]
+    absent = [str(clip) for clip in index.skipped if run.is_tested_on(clip)]
     correct, clips = int(scores.correct.sum()), len(scores.clip_ids)
     logger.info("%s: %d of %d clips correct", run.folder.name, correct, clips)
-    return replace(scores, skipped=(*absent, *scores.skipped))
+    folds = np.full(clips, run.fold or 0, np.int64)
+    return replace(scores, folds=folds, skipped=(*absent, *scores.skipped))

@@ -117,4 +117,6 @@ def _try(number: int, result: Result) -> str:
         f"Weights: {result.weights}. Configuration {result.config_sha256[:12]}. "
         f"Macro F1: {result.macro_f1:.3f}. With {packages}."
     )
+    if result.missing:
+        facts = f"Missing: {result.missing}. {facts}"
     return section(f"Try {number}", f"{code(result.command)}\n\n{facts}")

@@ -51,6 +51,7 @@ def build_report(
     runs: Sequence[Run],
     folds_known: Collection[int],
     command: str,
+    missing: str = "",
 ) -> Report:
     """Computes every number of a report.
 
@@ -60,6 +61,7 @@ def build_report(
         runs: The runs that gave them, one a fold.
         folds_known: All folds of the dataset, scored or not.
         command: The command line that repeats this try.
+        missing: What else of the dataset is not there, in words.
     """
     predicted = metrics.predicted_classes(scores.logits)
     confusion = metrics.confusion_matrix(scores.targets, predicted, len(scores.labels))
@@ -80,8 +82,9 @@ def build_report(
         macro_f1=metrics.macro_f1(confusion),
         folds=folds,
         folds_known=tuple(sorted(folds_known)),
+        missing=missing,
         clips_skipped=len(scores.skipped),
-        partial=bool(scores.skipped or set(folds_known) - {run.fold for run in runs}),
+        partial=bool(scores.skipped or missing or {*folds_known} - {run.fold for run in runs}),
         seed=runs[0].checkpoint.config.seed,
         config_sha256=config_sha256(runs[0].checkpoint.config),
         weights_sha256=weights_sha256(runs),
@@ -103,7 +106,7 @@ def _trained_by(runs: Sequence[Run]) -> str | None:
 
 
 def _fold_score(scores: Scores, run: Run) -> FoldScore:
-    here = scores.folds == run.fold
+    here = scores.folds == (run.fold or 0)
     correct, clips = int(scores.correct[here].sum()), int(here.sum())
     return FoldScore(
         fold=run.fold,
@@ -153,7 +156,7 @@ def to_markdown(report: Report) -> str:
 def _folds_text(report: Report) -> str:
     header = ("fold", "correct", "clips", "accuracy", "training minutes", "epochs", "skipped")
     rows = [
-        (f.fold, f.correct, f.clips, percent(f.accuracy), f"{f.minutes:.1f}", f.epochs, clips)
+        (f.title, f.correct, f.clips, percent(f.accuracy), f"{f.minutes:.1f}", f.epochs, clips)
         for f, clips in ((fold, fold.clips_skipped) for fold in report.folds)
     ]
     mean = f"Mean over the folds: {report.spread}. Macro F1: {report.macro_f1:.3f}."
@@ -187,6 +190,7 @@ def _confusions_text(report: Report, most: int = 10) -> str:
 def _facts_text(report: Report) -> str:
     rows = [
         ("protocol", report.protocol),
+        *([("missing", report.missing)] if report.missing else []),
         ("weights", report.weights),
         ("seed", report.seed),
         ("configuration", report.config_sha256[:12]),

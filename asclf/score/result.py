@@ -21,7 +21,8 @@ R = TypeVar("R", bound="Result")
 class FoldScore:
     """One fold: scored by the model that was trained on all the others."""
 
-    fold: int
+    fold: int | None
+    """`null`: no fold but the dataset's own split `test`."""
     correct: int
     clips: int
     accuracy: float
@@ -31,6 +32,11 @@ class FoldScore:
     steps: int
     clips_skipped: int
     """Training clips that could not be read."""
+
+    @property
+    def title(self) -> str:
+        """The fold's number, or the split's name."""
+        return "test" if self.fold is None else str(self.fold)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -42,7 +48,7 @@ class Result:
     date: str
     """Day of scoring, in UTC, as `2024-12-31`."""
     protocol: str
-    """`official`: the dataset's own folds, each scored by a model that never saw it."""
+    """`official`: the dataset's own folds or split, scored by models that never saw them."""
     weights: str
     """How the scored weights were chosen; never by looking at the test fold."""
     correct: int
@@ -56,7 +62,9 @@ class Result:
     macro_f1: float
     folds: tuple[FoldScore, ...]
     folds_known: tuple[int, ...]
-    """All folds of the dataset."""
+    """All folds of the dataset; none where it has a split."""
+    missing: str = ""
+    """What else of the dataset was not there, in words; never heard, and never scored."""
     clips_skipped: int
     """Test clips that could not be read when sharding, and so are not among `clips`."""
     partial: bool
@@ -84,8 +92,8 @@ class Result:
     @property
     def scope(self) -> str:
         """Which folds were scored, and what is missing."""
-        scored = {score.fold for score in self.folds}
-        text = f"{_folds(sorted(scored))} of {_span(self.folds_known)}"
+        scored = sorted({score.fold for score in self.folds if score.fold is not None})
+        text = f"{_folds(scored)} of {_span(self.folds_known)}" if scored else "split test"
         if self.clips_skipped:
             text += f", {self.clips_skipped} clips skipped"
         return f"{text}, partial" if self.partial else text

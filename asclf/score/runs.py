@@ -12,6 +12,7 @@ from typing import Any
 
 from asclf.checkpoint import Checkpoint, load_checkpoint
 from asclf.config import ExperimentConfig
+from asclf.data.shard_index import SkippedClip
 from asclf.errors import CheckpointError
 from asclf.files import sha256_of
 
@@ -22,13 +23,25 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its checkpoint, the fold it left out, its data, how its training went."""
+    """A finished run: its checkpoint, its data, how its training went, and the fold it left out.
+
+    `fold` is `None` where it left out none, and is to be scored on the split `test`.
+    """
 
     folder: Path
     checkpoint: Checkpoint
-    fold: int
+    fold: int | None
     manifest_hash: str
     summary: Mapping[str, Any]
+
+    @property
+    def has_fold(self) -> bool:
+        """Whether it left a fold out; otherwise the split `test` is what it never saw."""
+        return self.fold is not None
+
+    def is_tested_on(self, clip: SkippedClip) -> bool:
+        """Whether a clip is of the fold or split that this run is scored on."""
+        return clip.fold == self.fold if self.has_fold else clip.split == "test"
 
     @property
     def weights(self) -> str:
@@ -42,20 +55,21 @@ def find_runs(exp: Path, folds: Sequence[int] | None) -> list[Path]:
 
     Args:
         exp: The experiment's folder.
-        folds: Which to take; `None` takes every one that is finished.
+        folds: Which to take; `None` takes every one that is finished, or where there is no fold
+            the run `all`.
 
     Raises:
         CheckpointError: There is none, or one that was asked for is not finished.
     """
-    started = [folder for folder in exp.glob("fold*") if folder.is_dir()]
+    started = [folder for folder in exp.glob("fold*") if folder.is_dir()] or [exp / "all"]
     finished = {folder.name: folder for folder in started if (folder / SUMMARY).is_file()}
     if folds is not None:
         return [_wanted(exp / f"fold{fold}", finished) for fold in sorted(set(folds))]
     if not finished:
         raise CheckpointError(
-            "there is no finished run of a fold here",
+            "there is no finished run here",
             where=exp,
-            expected=f"fold1/{SUMMARY}, …",
+            expected=f"fold1/{SUMMARY}, …, or all/{SUMMARY}",
             hint="train it first: asclf train",
         )
     for folder in started:
@@ -80,16 +94,10 @@ def read_run(folder: Path) -> Run:
     """Loads a run's final weights and the summary of its training.
 
     Raises:
-        CheckpointError: Broken or foreign weights, an unfinished run, or one that left no fold out.
+        CheckpointError: Broken or foreign weights, or an unfinished run.
     """
     checkpoint = load_checkpoint(folder)
     fold = checkpoint.config.data.test_fold
-    if fold is None:
-        raise CheckpointError(
-            "this model was trained on every fold: there is nothing to score it on",
-            where=folder,
-            expected="a run with data.test_fold",
-        )
     data, summary = _read_json(folder / DATA), _read_json(folder / SUMMARY)
     return Run(folder, checkpoint, fold, data["manifest_hash"], summary)
 

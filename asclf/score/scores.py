@@ -21,7 +21,7 @@ class Scores:
 
     Attributes:
         clip_ids: The N clips.
-        folds: (N,) int64, the fold each clip was left out of training with.
+        folds: (N,) int64, the fold each clip was left out of training with; 0 for a split.
         targets: (N,) int64, the true class.
         logits: (N, C) float32.
         labels: Class names in the order of the logits.

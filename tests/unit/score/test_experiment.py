@@ -10,9 +10,12 @@ import pytest
 
 from asclf.checkpoint import FINAL, Checkpoint, CheckpointMeta, load_checkpoint, save_checkpoint
 from asclf.config import ExperimentConfig
+from asclf.data.manifest import Split, read_manifest, write_manifest
 from asclf.data.shard_index import ShardIndex
+from asclf.data.shards import write_shards
 from asclf.errors import CheckpointError, DataError
 from asclf.score.experiment import score_experiment
+from asclf.score.report import to_markdown
 from asclf.score.runs import config_sha256, find_runs, read_run
 
 
@@ -108,12 +111,45 @@ def test_configuration_hash_ignores_the_fold_and_the_folder_of_shards(
     assert config_sha256(replace(config, seed=9)) != config_sha256(config)
 
 
-def test_model_trained_on_every_fold_is_refused(tiny_experiment: Path) -> None:
-    run = tiny_experiment / "fold1"
+def leave_no_fold_out(experiment: Path, shards: Path) -> None:
+    """Makes an experiment's first run the only one, `all`, on some shards."""
+    shutil.rmtree(experiment / "fold2")
+    run = (experiment / "fold1").rename(experiment / "all")
     config = config_of(run)
-    rewrite_config(run, replace(config, data=replace(config.data, test_fold=None)))
-    with pytest.raises(CheckpointError, match="trained on every fold"):
-        read_run(run)
+    data = replace(config.data, test_fold=None, shards=str(shards))
+    rewrite_config(run, replace(config, data=data))
+    facts = {"manifest_hash": ShardIndex.load(shards).manifest_hash}
+    (run / "data.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def test_model_trained_on_every_fold_is_refused(tiny_experiment: Path, tiny_shards: Path) -> None:
+    leave_no_fold_out(tiny_experiment, tiny_shards)
+    with pytest.raises(CheckpointError, match="trained on every clip"):
+        score_experiment(tiny_experiment, command="x")
+
+
+def test_run_that_left_no_fold_out_is_scored_on_the_split_test(
+    tiny_experiment: Path, tiny_shards: Path, tmp_path: Path
+) -> None:
+    splits: dict[int | None, Split] = {1: "train", 2: "test"}
+    manifest = tmp_path / "splits.jsonl"
+    write_manifest(
+        manifest,
+        [
+            replace(clip, split=splits[clip.fold], fold=None)
+            for clip in read_manifest(tiny_shards.parent / "manifest.jsonl")
+            if clip.clip_id != "2-broken"
+        ],
+    )
+    write_shards(manifest, tmp_path / "splits", sample_rate=16_000)
+    leave_no_fold_out(tiny_experiment, tmp_path / "splits")
+    report, scores = score_experiment(tiny_experiment, command="x")
+    assert {clip_id[0] for clip_id in scores.clip_ids} == {"2"}
+    assert [(fold.title, fold.clips) for fold in report.folds] == [("test", 9)]
+    assert (report.scope, report.folds_known, report.partial) == ("split test", (), False)
+    part, _ = score_experiment(tiny_experiment, command="x", missing="two words")
+    assert part.scope == "split test, partial"
+    assert "| missing | two words |" in to_markdown(part)
 
 
 def test_run_without_a_summary_is_refused(tiny_experiment: Path) -> None:
