@@ -8,6 +8,7 @@ padding. `None` means that nothing is padded, and every part then takes its fast
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -26,6 +27,7 @@ class Batch:
         targets: (B, C) float32, one-hot, multi-hot, or mixed; rows sum to 1 for single labels.
         clip_ids: The B clips, for messages and scores.
         skipped: Clips that should have been here and could not be decoded, each with its reason.
+        soft_targets: (B, C) float32, what a teacher thinks of the clips; mixed as targets are.
     """
 
     waveform: Tensor
@@ -33,15 +35,26 @@ class Batch:
     targets: Tensor
     clip_ids: tuple[str, ...]
     skipped: tuple[str, ...] = ()
+    soft_targets: Tensor | None = None
 
     def to(self, device: Any) -> Batch:
         """The batch with its tensors on another device."""
         return replace(
             self,
             waveform=self.waveform.to(device, non_blocking=True),
-            lengths=None if self.lengths is None else self.lengths.to(device, non_blocking=True),
+            lengths=_moved(self.lengths, device),
             targets=self.targets.to(device, non_blocking=True),
+            soft_targets=_moved(self.soft_targets, device),
         )
+
+    def with_mixed_targets(self, mix: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with targets and soft targets (B, C) mixed alike."""
+        soft = None if self.soft_targets is None else mix(self.soft_targets)
+        return replace(self, targets=mix(self.targets), soft_targets=soft)
+
+
+def _moved(tensor: Tensor | None, device: Any) -> Tensor | None:
+    return None if tensor is None else tensor.to(device, non_blocking=True)
 
 
 @runtime_checkable
@@ -109,10 +122,28 @@ class Head(Protocol):
 
 @runtime_checkable
 class Loss(Protocol):
-    """Logits and targets to one number; built with `num_classes`."""
+    """Logits and targets to one number; built with `num_classes`.
+
+    One that takes each class for itself says so with a class attribute, `multi_label = True`: a
+    clip may then have several labels or none, and scores are σ(logits) in place of their softmax.
+    """
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         """(B, C), (B, C) → () mean over the batch."""
+        ...
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What training minimises; built with `loss` and `data`, an `asclf.data.TrainingSet`.
+
+    It may have `prepare(batch) -> Batch`, called before the batch augmenters, to lay soft targets
+    beside the targets of the clips, and a static `facts(config, test_fold) -> dict[str, str]`: the
+    files that it learns from, by their hashes, so that a run goes on from the same ones alone.
+    """
+
+    def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
+        """(B, C) logits of the network for a batch → () mean over the batch."""
         ...
 
 

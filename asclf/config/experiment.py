@@ -21,6 +21,7 @@ from asclf.registry import (
     FRONTENDS,
     HEADS,
     LOSSES,
+    OBJECTIVES,
     OPTIMIZERS,
     SCHEDULERS,
 )
@@ -61,6 +62,12 @@ class TrainConfig:
     micro_batch: PositiveInt | None = None
     """Clips that go through the network at once, gradients adding up to the whole batch, for less
     memory; batch norm then sees these alone. `null` takes the batch whole."""
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    """What the network computes in; its weights, the features and the loss stay float32. fp16
+    scales the loss, so that small gradients survive."""
+    stop_after_nonfinite: PositiveInt = 20
+    """A step with a loss or a gradient that is not finite changes no weight, and its clips are
+    named; after so many in a row the run stops."""
     channels_last: bool = True
     """Keep images as NHWC: on a CPU convolutions then train 2 to 5 times faster."""
     num_threads: NonNegativeInt = 0
@@ -95,9 +102,19 @@ class ExperimentConfig:
     backbone: Component
     head: Component
     loss: Component
+    objective: Component
     optimizer: Component
     scheduler: Component
     train: TrainConfig
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a clip may have several labels or none: its scores are then σ(logits).
+
+        The loss says so (`multi_label` of `asclf.protocols.Loss`). Otherwise the labels exclude one
+        another, and scores are the softmax of the logits.
+        """
+        return bool(getattr(self.loss.entry.factory, "multi_label", False))
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain values, every option written out."""
@@ -112,6 +129,7 @@ class ExperimentConfig:
             "backbone": self.backbone.as_dict(),
             "head": self.head.as_dict(),
             "loss": self.loss.as_dict(),
+            "objective": self.objective.as_dict(),
             "optimizer": self.optimizer.as_dict(),
             "scheduler": self.scheduler.as_dict(),
             "train": asdict(self.train),
@@ -146,7 +164,7 @@ class _TopConfig:
 
 
 TOP_KEYS = ("seed", "sample_rate", "plugins")
-COMPONENT_KEYS = ("frontend", "augmenters", "backbone", "head", "loss", "optimizer", "scheduler")
+COMPONENT_KEYS = ("frontend", "augmenters", "backbone", "head", "loss", "objective", "optimizer", "scheduler")
 KEYS = (*TOP_KEYS, "data", "init", *COMPONENT_KEYS, "train")
 
 
@@ -176,6 +194,7 @@ def bind_experiment(root: Node) -> ExperimentConfig:
         backbone=binder.component("backbone", BACKBONES, None),
         head=binder.component("head", HEADS, "linear"),
         loss=binder.component("loss", LOSSES, "cross_entropy"),
+        objective=binder.component("objective", OBJECTIVES, "supervised"),
         optimizer=binder.component("optimizer", OPTIMIZERS, "adamw"),
         scheduler=binder.component("scheduler", SCHEDULERS, "warmup_cosine"),
         train=binder.section("train", TrainConfig),

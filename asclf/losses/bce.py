@@ -24,6 +24,8 @@ class BceConfig:
 class Bce(nn.Module):
     """−target · log σ(logit) − (1 − target) · log σ(−logit), the mean over classes and batch."""
 
+    multi_label = True
+
     def __init__(self, config: BceConfig, *, num_classes: int) -> None:  # noqa: ARG002
         super().__init__()
         self.label_smoothing = config.label_smoothing

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from asclf.config.experiment import bind_experiment
+from asclf.config.yaml import parse_yaml
 from asclf.registry import LOSSES
 
 
@@ -40,3 +42,14 @@ def test_smoothed_targets_keep_logits_finite() -> None:
     bce(logits, torch.tensor([[1.0, 0.0]]), label_smoothing=0.2).backward()
     assert logits.grad is not None
     assert logits.grad[0, 0] > 0 > logits.grad[0, 1]
+
+
+def test_bce_alone_makes_an_experiment_multi_label() -> None:
+    multi_label = {
+        name
+        for name in ("aam_softmax", "bce", "cross_entropy", "focal")
+        if bind_experiment(
+            parse_yaml(f"{{backbone: {{type: tdnn}}, loss: {{type: {name}}}}}", "x.yaml")
+        ).multi_label
+    }
+    assert multi_label == {"bce"}
