@@ -74,13 +74,13 @@ class AudioClassifier(nn.Module):
                 batch = augmenter.augment_batch(batch, generator)
         return batch
 
-    def training_logits(self, batch: Batch, generator: Generator) -> Tensor:
-        """A batch, already augmented → logits (B, C), with the feature augmenters in between."""
+    def training_feats(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor | None]:
+        """A batch, already augmented → feats (B, T, F), (B,) frames, changed by their augmenters."""
         feats, lengths = self.frontend(batch.waveform, batch.lengths)
         for augmenter in self.augmenters:
             if isinstance(augmenter, FeatsAugmenter):
                 feats = augmenter.augment_feats(feats, lengths, generator)
-        return self.classify_feats(feats, lengths)
+        return feats, lengths
 
 
 def build_classifier(config: ExperimentConfig, num_classes: int) -> AudioClassifier:

@@ -188,6 +188,7 @@ HEADS = Registry("head", "asclf.heads")
 LOSSES = Registry("loss", "asclf.losses")
 OPTIMIZERS = Registry("optimizer", "asclf.train.optimizers")
 SCHEDULERS = Registry("scheduler", "asclf.train.schedulers")
+OBJECTIVES = Registry("objective", "asclf.train.objectives")
 
 REGISTRIES: Mapping[str, Registry] = {
     "frontends": FRONTENDS,
@@ -197,4 +198,5 @@ REGISTRIES: Mapping[str, Registry] = {
     "losses": LOSSES,
     "optimizers": OPTIMIZERS,
     "schedulers": SCHEDULERS,
+    "objectives": OBJECTIVES,
 }

@@ -47,11 +47,9 @@ class CutMix:
         start, width = _draw_stretches(lengths.minimum(lengths[partner]), share, generator)
         device = batch.waveform.device
         partner, is_cut = partner.to(device), in_span(start, width, S).to(device)  # (B, S)
-        return replace(
-            batch,
-            waveform=batch.waveform[partner].where(is_cut, batch.waveform),
-            targets=mix(batch.targets, partner, (1 - width / lengths).to(device)),
-        )
+        kept = (1 - width / lengths).to(device)
+        batch = batch.with_mixed_targets(lambda targets: mix(targets, partner, kept))
+        return replace(batch, waveform=batch.waveform[partner].where(is_cut, batch.waveform))
 
 
 def _draw_stretches(lengths: Tensor, share: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:

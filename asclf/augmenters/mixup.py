@@ -45,9 +45,5 @@ class Mixup:
         lengths = batch.lengths
         if lengths is not None:
             lengths = lengths.maximum(lengths[partner]).where(share < 1, lengths)
-        return replace(
-            batch,
-            waveform=mix(batch.waveform, partner, share),
-            targets=mix(batch.targets, partner, share),
-            lengths=lengths,
-        )
+        batch = batch.with_mixed_targets(lambda targets: mix(targets, partner, share))
+        return replace(batch, waveform=mix(batch.waveform, partner, share), lengths=lengths)

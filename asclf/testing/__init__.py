@@ -27,7 +27,17 @@ from __future__ import annotations
 
 from asclf.errors import RegistryError
 from asclf.registry import Entry
-from asclf.testing import augmenter, backbone, config, frontend, head, loss, optimizer, scheduler
+from asclf.testing import (
+    augmenter,
+    backbone,
+    config,
+    frontend,
+    head,
+    loss,
+    objective,
+    optimizer,
+    scheduler,
+)
 from asclf.testing._tools import Check
 
 __all__ = ["Check", "checks", "checks_of"]
@@ -38,6 +48,7 @@ BY_KIND = {
     "frontend": frontend.CHECKS,
     "head": head.CHECKS,
     "loss": loss.CHECKS,
+    "objective": objective.CHECKS,
     "optimizer": optimizer.CHECKS,
     "scheduler": scheduler.CHECKS,
 }

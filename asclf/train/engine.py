@@ -1,24 +1,27 @@
-"""The engine runs the steps: device, memory format, gradients, update. This one is plain torch."""
+"""What the loop asks of an engine: to run steps, and to hand out and take back what it holds.
+
+An engine is one process's view of the training: alone, or one of several ranks. What is called a
+collective has to be called on every rank, in the same order.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
 
-import torch
-from torch import Generator, Tensor, nn
-from torch.optim import Optimizer
+from torch import Generator, Tensor
 
-from asclf.config.experiment import TrainConfig
-from asclf.device import best_device
 from asclf.model import AudioClassifier
-from asclf.protocols import Batch, Loss
+from asclf.protocols import Batch
+from asclf.train.peers import Peers
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What came of one step.
+    """What came of one step, over all ranks.
 
     Attributes:
         loss: Mean over the batch.
@@ -34,67 +37,52 @@ class StepResult:
 
     @property
     def is_finite(self) -> bool:
-        """Whether both loss and gradient are."""
+        """Whether both loss and gradient are; where they are not, no weight was changed."""
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
-class TorchEngine:
-    """One process, one device.
+class Engine(Protocol):
+    """Holds a model and its optimizer, and runs the steps."""
 
-    Args:
-        model: The classifier; it is moved to the device.
-        loss: Logits and targets to one number; moved likewise.
-        config: Gradient clipping, memory format, micro-batches.
-    """
+    model: AudioClassifier
+    peers: Peers
 
-    def __init__(self, model: AudioClassifier, loss: Loss, config: TrainConfig) -> None:
-        self.device = best_device()
-        self.model = model.to(self.device)
-        if config.channels_last:
-            # only convolutions' weights have four dimensions; the others stay as they are
-            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loss: Loss = loss.to(self.device) if isinstance(loss, nn.Module) else loss
-        self.config = config
+    @property
+    def learning_rate(self) -> float:
+        """That of the last step, of the first group of parameters."""
+        ...
 
-    def step(
-        self, batch: Batch, optimizer: Optimizer, lr_factor: float, generator: Generator
-    ) -> StepResult:
-        """Augments a batch, computes its loss and gradient, and updates the weights.
+    def step(self, batch: Batch, lr_factor: float, generator: Generator) -> StepResult:
+        """Augments a batch, computes its loss and gradient, and updates the weights; a collective.
 
         A loss or a gradient that is not finite leaves the weights as they were.
 
         Args:
-            batch: As the data workers made it.
-            optimizer: Its groups hold their undamped learning rate as `initial_lr`.
-            lr_factor: What the scheduler makes of that rate in this step.
+            batch: This rank's part, as the data workers made it.
+            lr_factor: What the scheduler makes of the learning rate in this step.
             generator: On the CPU, for the augmenters' draws.
         """
-        self.model.train()
-        batch = self.model.augment_batch(batch, generator).to(self.device)
-        optimizer.zero_grad(set_to_none=True)
-        clips, loss, hits = len(batch.clip_ids), 0.0, 0
-        for part in split(batch, self.config.micro_batch):
-            logits = self.model.training_logits(part, generator)
-            whole = self.loss(logits, part.targets) + self.model.penalty()
-            share = whole * (len(part.clip_ids) / clips)
-            share.backward()  # type: ignore[no-untyped-call]
-            loss += share.item()
-            hits += count_hits(logits, part.targets)
-        result = StepResult(loss, self._clip_gradient(), hits, clips)
-        if result.is_finite:
-            update(optimizer, lr_factor)
-        return result
+        ...
 
-    def _clip_gradient(self) -> float:
-        limit = self.config.grad_clip or math.inf
-        return nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
+    def weights(self) -> dict[str, Tensor]:
+        """The classifier's state, whole on rank 0; a collective."""
+        ...
 
+    def save_state(self, folder: Path, epoch: int) -> dict[str, Tensor]:
+        """What is needed to go on after an epoch, whole on rank 0; a collective.
 
-def update(optimizer: Optimizer, lr_factor: float) -> None:
-    """Steps each group at its own learning rate times the factor."""
-    for group in optimizer.param_groups:
-        group["lr"] = group["initial_lr"] * lr_factor
-    optimizer.step()
+        An engine whose state is spread over ranks writes it below `folder` itself, and gives what
+        is left.
+        """
+        ...
+
+    def load_state(self, folder: Path, epoch: int, tensors: Mapping[str, Tensor]) -> None:
+        """Takes back what `save_state` gave and wrote; a collective.
+
+        Raises:
+            CheckpointError: It belongs to another model.
+        """
+        ...
 
 
 def split(batch: Batch, size: int | None) -> Iterator[Batch]:
@@ -108,6 +96,7 @@ def split(batch: Batch, size: int | None) -> Iterator[Batch]:
             lengths=None if batch.lengths is None else batch.lengths[start:stop],
             targets=batch.targets[start:stop],
             clip_ids=batch.clip_ids[start:stop],
+            soft_targets=None if batch.soft_targets is None else batch.soft_targets[start:stop],
         )
 
 

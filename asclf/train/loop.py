@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 from torch import Generator
-from torch.optim import Optimizer
 
-from asclf.checkpoint import CheckpointMeta, average, save_checkpoint, save_tensors
+from asclf.checkpoint import CheckpointMeta, average, save_tensors
 from asclf.config.experiment import ExperimentConfig
 from asclf.data.pipeline import TrainStream
 from asclf.data.seeds import place_seed
@@ -18,15 +17,13 @@ from asclf.errors import TrainError
 from asclf.files import write_whole
 from asclf.protocols import Batch
 from asclf.score.provenance import git_commit
-from asclf.train.engine import StepResult, TorchEngine
+from asclf.train.engine import Engine, StepResult
 from asclf.train.folder import RunFolder
 from asclf.train.init import InitReport
+from asclf.train.nonfinite import NAMES_SHOWN, NonFiniteWatch
 from asclf.train.progress import Progress
 from asclf.train.state import load_state, save_state
 from asclf.train.tally import EpochTally, RunTally
-
-NAMES_SHOWN = 50
-"""Most clips that a message or the summary names."""
 
 
 class Loop:
@@ -34,8 +31,7 @@ class Loop:
 
     Args:
         config: The experiment, with the fold that is left out.
-        engine: Holds the model and runs the steps.
-        optimizer: Over the engine's model.
+        engine: Holds the model and its optimizer, and runs the steps.
         stream: Batches of the training folds.
         folder: Where everything goes; already claimed.
         progress: Told of every step and epoch.
@@ -45,9 +41,8 @@ class Loop:
     def __init__(
         self,
         config: ExperimentConfig,
-        engine: TorchEngine,
+        engine: Engine,
         *,
-        optimizer: Optimizer,
         stream: TrainStream,
         folder: RunFolder,
         progress: Progress,
@@ -55,7 +50,6 @@ class Loop:
     ) -> None:
         self.config = config
         self.engine = engine
-        self.optimizer = optimizer
         self.stream = stream
         self.folder = folder
         self.progress = progress
@@ -65,14 +59,14 @@ class Loop:
             total_steps=self.epochs * stream.steps_per_epoch,
             steps_per_epoch=stream.steps_per_epoch,
         )
-        for group in optimizer.param_groups:
-            group["initial_lr"] = group["lr"]
         self.tally = RunTally()
+        self.watch = NonFiniteWatch(folder.path, config.train.stop_after_nonfinite)
 
     def run(self) -> None:
         """Trains what is left of the run, averages, and writes the summary."""
         if self.folder.resume.exists():
-            self.tally = load_state(self.folder.resume, self.engine.model, self.optimizer)
+            tensors, self.tally = load_state(self.folder.resume)
+            self.engine.load_state(self.folder.path, self.tally.epochs, tensors)
         self.tally.begin(git_commit())
         self.progress.start_run(
             self.folder.path.name,
@@ -93,31 +87,30 @@ class Loop:
             sums.skipped += batch.skipped
             if batch.clip_ids:
                 result = self._step(batch, step)
-                sums.add(result)
-                self.progress.step(result.loss)
+                if self.watch.passes(result, batch, step):
+                    sums.add(result)
+                    self.progress.step(result.loss)
+                else:
+                    sums.nonfinite += 1
         self._check_not_empty(sums)
         seconds = time.perf_counter() - start
         self.tally.add(sums, seconds)
         self._end_epoch(self._record(sums, seconds))
 
     def _step(self, batch: Batch, step: int) -> StepResult:
-        seed = self.config.seed
+        place = (step, self.engine.peers.rank)
         # dropout and the masks inside a network draw from torch's global generator
-        torch.manual_seed(place_seed(seed, "network", step))
-        generator = Generator().manual_seed(place_seed(seed, "augment", step))
-        factor = self.scheduler.factor(step)
-        result = self.engine.step(batch, self.optimizer, factor, generator)
-        if not result.is_finite:
-            raise TrainError(
-                f"in step {step + 1} the loss is {result.loss:.4g} and the norm of its gradient "
-                f"{result.grad_norm:.4g}, on {', '.join(batch.clip_ids[:NAMES_SHOWN])}",
-                where=self.folder.path,
-                expected="finite numbers",
-                hint="lower optimizer.lr, or look at those clips",
-            )
-        return result
+        torch.manual_seed(place_seed(self.config.seed, "network", *place))
+        generator = Generator().manual_seed(place_seed(self.config.seed, "augment", *place))
+        return self.engine.step(batch, self.scheduler.factor(step), generator)
 
     def _check_not_empty(self, sums: EpochTally) -> None:
+        if not sums.clips and sums.nonfinite:
+            raise TrainError(
+                "not one step of an epoch had a finite loss and gradient",
+                where=self.folder.path,
+                hint="lower optimizer.lr",
+            )
         if not sums.clips:
             raise TrainError(
                 f"not one clip can be decoded; the first: {sums.skipped[0]}",
@@ -132,26 +125,33 @@ class Loop:
         return {
             "epoch": self.tally.epochs,
             **sums.means(),
-            "lr": self.optimizer.param_groups[0]["lr"],
+            "lr": self.engine.learning_rate,
             "seconds": seconds,
             "clips_per_s": sums.clips / seconds,
             "skipped": len(sums.skipped),
+            "nonfinite_steps": sums.nonfinite,
             **monitored(),
         }
 
     def _end_epoch(self, record: dict[str, Any]) -> None:
-        epoch, model, meta = self.tally.epochs, self.engine.model, self._meta()
-        if epoch >= self._first_averaged():
-            save_checkpoint(self.folder.epoch(epoch), model, meta)
-        self.folder.append_metrics(record)
-        # last, since this is what a resumed run believes
-        save_state(self.folder.resume, model, self.optimizer, self.tally, meta)
+        """Collects what is spread over ranks; the leading one writes."""
+        epoch, meta = self.tally.epochs, self._meta()
+        weights = self.engine.weights() if epoch >= self._first_averaged() else None
+        state = self.engine.save_state(self.folder.path, epoch)
+        if self.engine.peers.leads:
+            if weights is not None:
+                save_tensors(self.folder.epoch(epoch), weights, meta)
+            self.folder.append_metrics(record)
+            # last, since this is what a resumed run believes
+            save_state(self.folder.resume, state, self.tally, meta)
         self.progress.end_epoch(record)
 
     def _first_averaged(self) -> int:
         return max(1, self.epochs - self.config.train.average_last + 1)
 
     def _finish(self) -> None:
+        if not self.engine.peers.leads:
+            return
         averaged = range(self._first_averaged(), self.epochs + 1)
         tensors, meta = average([self.folder.epoch(epoch) for epoch in averaged])
         save_tensors(self.folder.final, tensors, meta)
@@ -168,6 +168,7 @@ class Loop:
             "train_clips": self.stream.clips,
             "clips_left_out_per_epoch": self.stream.left_out,
             "clips_skipped": len(tally.skipped),
+            "nonfinite_steps": tally.nonfinite,
             "skipped": sorted(tally.skipped)[:NAMES_SHOWN],
             "averaged_epochs": [self._first_averaged(), self.epochs],
             "train_folds": sorted({s.fold for s in self.stream.shards if s.fold is not None}),

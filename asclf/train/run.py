@@ -15,10 +15,11 @@ from asclf.data.pipeline import TrainStream
 from asclf.data.seeds import place_seed
 from asclf.data.shard_index import ShardIndex, ShardInfo
 from asclf.data.splits import train_and_test
+from asclf.data.training_set import TrainingSet
 from asclf.device import threads
 from asclf.errors import ConfigError
 from asclf.model import build_classifier
-from asclf.train.engine import TorchEngine
+from asclf.train.engines import build_engine
 from asclf.train.folder import RunFolder, data_facts
 from asclf.train.init import init_facts, initialise
 from asclf.train.loop import Loop
@@ -73,6 +74,10 @@ class Run:
     data: Mapping[str, Any]
     folder: RunFolder
 
+    def training_set(self, index: ShardIndex) -> TrainingSet:
+        """What it trains on."""
+        return TrainingSet(index, self.shards, self.config.data.test_fold)
+
 
 def plan_run(config: ExperimentConfig, index: ShardIndex, exp: Path, fold: int | None) -> Run:
     """The run of an experiment that leaves `fold` out, or none.
@@ -84,8 +89,17 @@ def plan_run(config: ExperimentConfig, index: ShardIndex, exp: Path, fold: int |
     shards, _ = train_and_test(index, fold)
     name = "all" if fold is None else f"fold{fold}"
     config = replace(config, data=replace(config.data, test_fold=fold))
-    data = {**data_facts(index, shards), **init_facts(config.init)}
+    data = {**data_facts(index, shards), **init_facts(config.init), **objective_facts(config)}
     return Run(config, shards, data, RunFolder(exp / name))
+
+
+def objective_facts(config: ExperimentConfig) -> Mapping[str, str]:
+    """What a run remembers of the files that its objective learns from."""
+    tell = getattr(config.objective.entry.factory, "facts", None)
+    if tell is None:
+        return {}
+    facts: Mapping[str, str] = tell(config.objective.config, config.data.test_fold)
+    return facts
 
 
 def open_index(config: ExperimentConfig, where: Path) -> ShardIndex:
@@ -130,7 +144,7 @@ def build_loop(run: Run, index: ShardIndex, progress: Progress) -> Loop:
     torch.manual_seed(place_seed(config.seed, "weights"))
     model = build_classifier(config, num_classes)
     start = initialise(model, config)
-    engine = TorchEngine(model, config.loss.build(num_classes=num_classes), config.train)
+    engine = build_engine(config, model, run.training_set(index))
     stream = TrainStream(
         index,
         run.shards,
@@ -138,12 +152,4 @@ def build_loop(run: Run, index: ShardIndex, progress: Progress) -> Loop:
         clip_augmenters=model.clip_augmenters,
         seed=config.seed,
     )
-    return Loop(
-        config,
-        engine,
-        optimizer=config.optimizer.build(model=engine.model),
-        stream=stream,
-        folder=run.folder,
-        progress=progress,
-        start=start,
-    )
+    return Loop(config, engine, stream=stream, folder=run.folder, progress=progress, start=start)

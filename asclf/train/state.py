@@ -6,7 +6,7 @@ Schedules are functions of the step and every random draw has a seed made of its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,41 +14,54 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from asclf.checkpoint import CheckpointMeta, load_tensors, load_weights, save_tensors
-from asclf.model import AudioClassifier
+from asclf.checkpoint import CheckpointMeta, load_tensors, save_tensors
+from asclf.errors import CheckpointError
 from asclf.train.tally import RunTally
 
 
 def save_state(
-    path: Path, model: AudioClassifier, optimizer: Optimizer, tally: RunTally, meta: CheckpointMeta
+    path: Path, tensors: Mapping[str, Tensor], tally: RunTally, meta: CheckpointMeta
 ) -> None:
-    """Writes the state after a whole epoch."""
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"optimizer.{name}": tensor for name, tensor in _moments(optimizer)}
+    """Writes the state after a whole epoch.
+
+    Args:
+        path: Where to; the file that is there stays until the new one is whole.
+        tensors: What the engine gave, and whatever else has to be kept.
+        tally: The sums so far.
+        meta: Configuration, labels, epoch.
+    """
     save_tensors(path, tensors, CheckpointMeta(meta.config, meta.labels, meta.epoch, asdict(tally)))
 
 
-def load_state(path: Path, model: AudioClassifier, optimizer: Optimizer) -> RunTally:
-    """Restores what `save_state` wrote into a fresh model and optimizer.
+def load_state(path: Path) -> tuple[dict[str, Tensor], RunTally]:
+    """Reads what `save_state` wrote.
 
     Raises:
-        CheckpointError: The file is broken or belongs to another model.
+        CheckpointError: The file is broken, or a checkpoint.
     """
     tensors, meta = load_tensors(path)
-    load_weights(model, _below("model.", tensors), path)
+    if "steps" not in meta.facts:
+        raise CheckpointError("it is no state of a run", where=path, expected=path.name)
+    lists = {name: tuple(meta.facts[name]) for name in ("skipped", "commits")}
+    return tensors, RunTally(**{**meta.facts, **lists})
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """An optimizer's moments, named `optimizer.<number of the parameter>.<moment>`."""
+    return {
+        f"optimizer.{number}.{name}": value
+        for number, moments in optimizer.state_dict()["state"].items()
+        for name, value in moments.items()
+        if value is not None  # momentum that is switched off
+    }
+
+
+def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Puts moments back that `optimizer_tensors` gave; other tensors are passed over."""
     state = optimizer.state_dict()
-    state["state"] = _by_parameter(_below("optimizer.", tensors))
+    state["state"] = _by_parameter(below("optimizer.", tensors))
     optimizer.load_state_dict(state)
     _lay_out_as_parameters(optimizer)
-    lists = {name: tuple(meta.facts[name]) for name in ("skipped", "commits")}
-    return RunTally(**{**meta.facts, **lists})
-
-
-def _moments(optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:
-    for number, moments in optimizer.state_dict()["state"].items():
-        for name, value in moments.items():
-            if value is not None:  # momentum that is switched off
-                yield f"{number}.{name}", value
 
 
 def _by_parameter(moments: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
@@ -59,7 +72,8 @@ def _by_parameter(moments: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]
     return state
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin so, without that beginning."""
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()

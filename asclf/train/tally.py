@@ -19,6 +19,7 @@ class EpochTally:
         loss: Sum over clips.
         grad_norm: Sum over steps.
         skipped: Clips that could not be decoded, each with its reason.
+        nonfinite: Steps that were left out, since a number in them was not finite.
     """
 
     steps: int = 0
@@ -27,6 +28,7 @@ class EpochTally:
     loss: float = 0.0
     grad_norm: float = 0.0
     skipped: tuple[str, ...] = ()
+    nonfinite: int = 0
 
     def add(self, result: StepResult) -> None:
         """Adds a step."""
@@ -55,6 +57,7 @@ class RunTally:
         clips: Clips trained on, each counted as often as it was seen.
         seconds: Time spent in them.
         skipped: Clips that could not be decoded in some epoch, each once, with its reason.
+        nonfinite: Steps that were left out, since a number in them was not finite.
         commits: Commits of the code that trained, in order, where it ran from a checkout.
     """
 
@@ -63,6 +66,7 @@ class RunTally:
     clips: int = 0
     seconds: float = 0.0
     skipped: tuple[str, ...] = ()
+    nonfinite: int = 0
     commits: tuple[str, ...] = ()
 
     def begin(self, commit: str | None) -> None:
@@ -76,6 +80,7 @@ class RunTally:
         self.steps += epoch.steps
         self.clips += epoch.clips
         self.seconds += seconds
+        self.nonfinite += epoch.nonfinite
         self.skipped = _each_once((*self.skipped, *epoch.skipped))
 
 

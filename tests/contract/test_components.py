@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,13 @@ import pytest
 import soundfile
 
 from asclf import testing
+from asclf.checkpoint import CheckpointMeta, save_checkpoint
+from asclf.config.experiment import bind_experiment
+from asclf.config.yaml import parse_yaml
+from asclf.model import build_classifier
 from asclf.registry import BACKBONES, REGISTRIES, Registry
 from asclf.testing import Check, checks, checks_of
+from asclf.testing.objective import LABELS
 
 SLOW = {"check_exports_to_onnx"}
 CASES = [
@@ -35,7 +41,17 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
     folder = tmp_path_factory.mktemp("noise")
     noise = 0.1 * np.random.default_rng(0).standard_normal(4000)
     soundfile.write(folder / "noise.wav", noise, 8000)
-    return {"background_noise": {"folder": str(folder)}}
+    return {
+        "background_noise": {"folder": str(folder)},
+        "distill": {"teacher": str(_teacher(folder / "teacher.safetensors")), "logits": "live"},
+    }
+
+
+def _teacher(path: Path) -> Path:
+    text = "sample_rate: 8000\nbackbone: {type: bc_resnet_1}"
+    model = build_classifier(bind_experiment(parse_yaml(text, "teacher.yaml")), num_classes=3)
+    save_checkpoint(path, model, CheckpointMeta(text, LABELS.names, epoch=1))
+    return path
 
 
 @pytest.mark.parametrize(("registry", "name", "check"), CASES)
@@ -111,6 +127,7 @@ def test_contract(
         ("losses", {"aam_softmax", "bce", "cross_entropy", "focal"}),
         ("optimizers", {"adam", "adamw", "sgd"}),
         ("schedulers", {"warmup_cosine"}),
+        ("objectives", {"distill", "supervised"}),
     ],
 )
 def test_every_kind_has_its_built_in_components_under_test(kind: str, expected: set[str]) -> None:

@@ -95,10 +95,12 @@ def test_each_kind_of_augmenter_acts_in_its_own_place() -> None:
 def test_feats_are_augmented_in_training_alone_and_by_the_generator() -> None:
     model, plain = with_augmenters(_Feats()).eval(), build().eval()
     assert torch.equal(model(WAVEFORM), plain(WAVEFORM))
-    assert torch.equal(plain.training_logits(batch(), Generator()), plain(WAVEFORM))
-    first, again = (model.training_logits(batch(), Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(
+        plain.training_feats(batch(), Generator())[0], plain.frontend(WAVEFORM, None)[0]
+    )
+    first, again = (model.training_feats(batch(), Generator().manual_seed(1))[0] for _ in range(2))
     assert torch.equal(first, again)
-    assert not torch.equal(first, model.training_logits(batch(), Generator().manual_seed(2)))
+    assert not torch.equal(first, model.training_feats(batch(), Generator().manual_seed(2))[0])
 
 
 def test_augmenters_are_no_part_of_the_state() -> None:

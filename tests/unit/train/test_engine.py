@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +15,12 @@ from asclf.config.experiment import TrainConfig
 from asclf.model import AudioClassifier
 from asclf.protocols import Augmenter, Batch, Loss
 from asclf.registry import BACKBONES, FRONTENDS, HEADS, LOSSES
-from asclf.train.engine import StepResult, TorchEngine, count_hits, split
+from asclf.testing.objective import DATA
+from asclf.train.engine import StepResult, count_hits, split
+from asclf.train.engine_torch import TorchEngine
+from asclf.train.objectives.supervised import Supervised, SupervisedConfig
+from asclf.train.peers import Peers
+from asclf.train.trainee import Trainee
 
 SAMPLE_RATE = 8000
 CLIPS = 6
@@ -31,7 +38,12 @@ def make_batch(lengths: Tensor | None = None) -> Batch:
 
 
 def make_engine(
-    augmenters: Sequence[Augmenter] = (), loss: Loss | None = None, **options: object
+    augmenters: Sequence[Augmenter] = (),
+    loss: Loss | None = None,
+    make_optimizer: Callable[[nn.Module], optim.Optimizer] = lambda m: optim.SGD(
+        m.parameters(), 0.1
+    ),
+    **options: Any,
 ) -> TorchEngine:
     """A network without batch norm and masks: each clip's logits depend on that clip alone."""
     torch.manual_seed(0)
@@ -41,16 +53,17 @@ def make_engine(
     backbone = entry.build(small, feat_dim=frontend.feat_dim)
     head = HEADS.get("linear").build(embed_dim=backbone.embed_dim, num_classes=3)
     model = AudioClassifier(frontend, augmenters, backbone, head)
+    config = TrainConfig(**options)
+    if config.channels_last:
+        model.to(memory_format=torch.channels_last)
     loss = loss or LOSSES.get("cross_entropy").build(num_classes=3)
-    return TorchEngine(model, loss, TrainConfig(**options))
-
-
-def make_optimizer(engine: TorchEngine, lr: float = 0.1) -> optim.Optimizer:
-    return optim.SGD([{"params": list(engine.model.parameters()), "initial_lr": lr}], lr=lr)
+    objective = Supervised(SupervisedConfig(), loss=loss, data=DATA)
+    trainee = Trainee(model, objective, config.precision)
+    return TorchEngine(trainee, make_optimizer(model), config, Peers())
 
 
 def step(engine: TorchEngine, batch: Batch, factor: float = 1.0) -> StepResult:
-    return engine.step(batch, make_optimizer(engine), factor, Generator().manual_seed(0))
+    return engine.step(batch, factor, Generator().manual_seed(0))
 
 
 def gradients(engine: TorchEngine, batch: Batch) -> list[Tensor]:
@@ -119,15 +132,18 @@ def test_gradient_is_clipped_to_its_largest_norm_and_0_leaves_it() -> None:
 
 
 def test_every_group_steps_at_its_own_rate_times_the_factor() -> None:
-    engine = make_engine(grad_clip=0.0)
+    def two_groups(model: nn.Module) -> optim.Optimizer:
+        first, *others = model.parameters()
+        return optim.SGD([{"params": [first], "lr": 0.5}, {"params": others}], lr=0.1)
+
+    engine = make_engine(make_optimizer=two_groups, grad_clip=0.0)
     before = copy_weights(engine)
-    first, *others = engine.model.parameters()
-    groups = [{"params": [first], "initial_lr": 0.5}, {"params": others, "initial_lr": 0.1}]
-    optimizer = optim.SGD(groups, lr=7.0)
-    engine.step(make_batch(), optimizer, 0.2, Generator())
-    for old, new, rate in zip(before, [first, *others], [0.1] + [0.02] * len(others), strict=True):
+    step(engine, make_batch(), factor=0.2)
+    after = list(engine.model.parameters())
+    for old, new, rate in zip(before, after, [0.1] + [0.02] * (len(after) - 1), strict=True):
         torch.testing.assert_close(new, old - rate * new.grad)
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.1, 0.02])
+    assert [g["lr"] for g in engine.optimizer.param_groups] == pytest.approx([0.1, 0.02])
+    assert engine.learning_rate == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(
@@ -186,12 +202,27 @@ def test_augmenters_of_batches_and_feats_act_in_a_step() -> None:
     assert silent.loss != heard.loss
 
 
-def test_network_and_loss_are_moved_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asclf.train.engine.best_device", lambda: torch.device("meta"))
-    loss = nn.CrossEntropyLoss(weight=torch.ones(3))
-    engine = make_engine(loss=loss, channels_last=False)
-    tensors = [*engine.model.parameters(), *engine.model.buffers(), *engine.loss.buffers()]
-    assert {tensor.device.type for tensor in tensors} == {"meta"}
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_lower_precision_is_near_and_leaves_weights_and_logits_in_float32(precision: str) -> None:
+    engine, plain = make_engine(precision=precision), make_engine()
+    result, expected = step(engine, make_batch()), step(plain, make_batch())
+    assert result.loss == pytest.approx(expected.loss, rel=0.02)
+    assert result.loss != expected.loss
+    assert result.grad_norm == pytest.approx(expected.grad_norm, rel=0.1)
+    assert {parameter.dtype for parameter in engine.model.parameters()} == {torch.float32}
+    assert not all(map(torch.equal, copy_weights(engine), copy_weights(make_engine())))
+
+
+def test_a_gradient_too_large_for_fp16_lowers_the_scale_and_leaves_the_weights() -> None:
+    engine = make_engine(precision="fp16", loss=broken_loss(lambda total: 1e30 * total))
+    before, scale = copy_weights(engine), engine.scaler.get_scale()
+    assert not step(engine, make_batch()).is_finite
+    assert all(map(torch.equal, before, copy_weights(engine)))
+    assert engine.scaler.get_scale() < scale
+    state = engine.save_state(Path(), 1)
+    fresh = make_engine(precision="fp16")
+    fresh.load_state(Path(), 1, state)
+    assert fresh.scaler.get_scale() == engine.scaler.get_scale()
 
 
 def test_network_is_in_training_mode_in_a_step() -> None:

@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 import asclf.checkpoint
-import asclf.train.engine
 from asclf.checkpoint import load_tensors
+from asclf.train.engine_torch import TorchEngine
 
 Train = Callable[..., Path]
 Arm = Callable[[int], None]
@@ -59,8 +59,8 @@ def after_a_rename(number: int) -> None:
 
 
 def in_a_step(number: int) -> None:
-    update = asclf.train.engine.update
-    asclf.train.engine.update = in_call(number, update, lambda *_: die())
+    update = TorchEngine._update
+    TorchEngine._update = in_call(number, update, lambda *_: die())
 
 
 def half_through_a_checkpoint(number: int) -> None:

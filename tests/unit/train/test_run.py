@@ -362,16 +362,31 @@ def test_a_loss_that_is_not_finite_names_the_clips_and_keeps_the_last_state(
 ) -> None:
     whole = train("whole")
     with monkeypatch.context() as patch, pytest.raises(TrainError) as caught:
-        patch.setattr(CrossEntropy, "forward", _nan_in_call(5))
-        train("exp")
-    assert "in step 5 the loss is nan" in caught.value.what
-    assert len(set(caught.value.what.partition(", on ")[2].split(", "))) == 4
-    run = train("exp", resume=True)
+        patch.setattr(CrossEntropy, "forward", _nan_in_calls(5, 6))
+        train("exp", "train.stop_after_nonfinite=2")
+    assert "in step 6 the loss is nan" in caught.value.what
+    assert caught.value.what.endswith("; 2 steps in a row were like that")
+    clips = caught.value.what.partition(", on ")[2].partition(";")[0]
+    assert len(set(clips.split(", "))) == 4
+    run = train("exp", "train.stop_after_nonfinite=2", resume=True)
     assert len(metrics(run)) == 4
     assert same_weights(run, whole)
 
 
-def _nan_in_call(number: int) -> Callable[..., Tensor]:
+def test_one_step_that_is_not_finite_is_left_out_counted_and_named(
+    train: Train, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(CrossEntropy, "forward", _nan_in_calls(5))
+        run = train("exp")
+    assert [record["nonfinite_steps"] for record in metrics(run)] == [0, 0, 1, 0]
+    assert summary(run)["nonfinite_steps"] == 1
+    (message,) = [r.getMessage() for r in caplog.records if "left out" in r.getMessage()]
+    assert message.startswith("in step 5 the loss is nan")
+    assert all(tensor.isfinite().all() for tensor in weights(run).values())
+
+
+def _nan_in_calls(*numbers: int) -> Callable[..., Tensor]:
     calls = 0
     healthy = CrossEntropy.forward
 
@@ -379,6 +394,6 @@ def _nan_in_call(number: int) -> Callable[..., Tensor]:
         nonlocal calls
         calls += 1
         loss = healthy(self, logits, targets)
-        return loss * torch.nan if calls == number else loss
+        return loss * torch.nan if calls in numbers else loss
 
     return forward

@@ -1,0 +1,52 @@
+"""What every engine runs: a batch through network and objective, in one forward."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from asclf.model import AudioClassifier
+from asclf.protocols import Batch, Objective
+
+Precision = Literal["float32", "bf16", "fp16"]
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Trainee(nn.Module):
+    """A classifier with its objective.
+
+    One forward gives the loss, so that what wraps a module to train it (DistributedDataParallel,
+    DeepSpeed) sees everything that takes part. Features, and the loss, are always float32.
+
+    Args:
+        model: The classifier.
+        objective: Its logits and the batch to one number.
+        precision: What the network computes in; its weights stay float32.
+    """
+
+    def __init__(
+        self, model: AudioClassifier, objective: Objective, precision: Precision = "float32"
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+        self.precision = precision
+
+    def augment(self, batch: Batch, generator: Generator) -> Batch:
+        """A batch as the data workers made it, with soft targets where there are any, mixed."""
+        prepare = getattr(self.objective, "prepare", None)
+        if prepare is not None:
+            batch = prepare(batch)
+        return self.model.augment_batch(batch, generator)
+
+    def forward(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
+        """A batch, already mixed → its loss (), with the network's penalty, and logits (B, C)."""
+        feats, lengths = self.model.training_feats(batch, generator)
+        with torch.autocast(
+            feats.device.type, DTYPES[self.precision], enabled=self.precision != "float32"
+        ):
+            logits = self.model.classify_feats(feats, lengths)
+        logits = logits.float()
+        return self.objective(logits, batch) + self.model.penalty(), logits
