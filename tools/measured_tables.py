@@ -7,7 +7,7 @@ A document names the file between two comments, and what stands between them is 
     <!-- measured: latency.json -->
     <!-- end -->
 
-Files lie in docs/measured/; a benchmark writes one with `--json docs/measured/NAME.json`. Nobody
+`<!-- measured: latency.json: model, p50_ms -->` shows these columns alone. Files lie in docs/measured/; a benchmark writes one with `--json docs/measured/NAME.json`. Nobody
 types a figure, and a test fails where a document says something else than its file.
 """
 
@@ -16,13 +16,16 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 MEASURED = ROOT / "docs" / "measured"
-BLOCK = re.compile(r"(<!-- measured: (?P<file>\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(
+    r"(<!-- measured: (?P<file>[\w.]+\.json)(?:: (?P<columns>[^\n]+))? -->\n).*?(<!-- end -->)",
+    re.DOTALL,
+)
 
 
 def main() -> int:
@@ -43,12 +46,17 @@ def documents() -> list[Path]:
 
 def filled(text: str) -> str:
     """The text with every measured table as its file says."""
-    return BLOCK.sub(lambda found: found[1] + _table(MEASURED / found["file"]) + found[3], text)
+    return BLOCK.sub(_filled_block, text)
 
 
-def _table(path: Path) -> str:
+def _filled_block(found: re.Match[str]) -> str:
+    begin, columns, end = found[1], found["columns"], found[4]
+    return begin + _table(MEASURED / found["file"], columns.split(", ") if columns else None) + end
+
+
+def _table(path: Path, columns: Sequence[str] | None) -> str:
     measured = json.loads(path.read_text(encoding="utf-8"))
-    columns = list(measured["rows"][0])
+    columns = columns or list(measured["rows"][0])
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)]]
     lines += [[_text(row[column]) for column in columns] for row in measured["rows"]]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
