@@ -9,17 +9,20 @@ import shutil
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
+from random import SystemRandom
 
-from asclf.data.unzip import extract_zip
+from asclf.data.unpack import extract
 from asclf.errors import DataError
-from asclf.files import sha256_of, whole_folder, write_whole
+from asclf.files import hash_of, sha256_of, whole_folder, write_whole
 
 MARKER = ".fetched.json"
 CHUNK = 1 << 18
 REPORT_S = 5.0
+LONGEST_PAUSE_S = 60.0
 PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 logger = logging.getLogger(__name__)
@@ -33,38 +36,48 @@ class RemoteFile:
         url: Where it is, http or https.
         sha256: What it must hash to, in hexadecimal; `None` where that is not known.
         size: Its bytes, where known.
+        md5: Its MD5, where a publisher gives that alone: it tells a damaged file, not a forged one.
     """
 
     url: str
     sha256: str | None
     size: int | None = None
+    md5: str | None = None
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """What it must hash to, by algorithm."""
+        known = {"sha256": self.sha256, "md5": self.md5}
+        return {name: value for name, value in known.items() if value is not None}
 
     def check(self, path: Path) -> None:
         """Compares a file with what it should be.
 
         Raises:
-            DataError: Size or SHA-256 differ; says both, and what they should be.
+            DataError: Size or hash differ; says both, and what they should be.
         """
         size = path.stat().st_size
         if self.size not in (None, size):
             raise DataError(f"{size} bytes came", where=self.url, expected=f"{self.size} bytes")
-        found = sha256_of(path) if self.sha256 else None
-        if found != self.sha256:
-            raise DataError(
-                f"what came has SHA-256 {found}",
-                where=self.url,
-                expected=str(self.sha256),
-                hint="the file has changed at its source, or on its way",
-            )
+        for name, expected in self.hashes.items():
+            found = hash_of(path, name)
+            if found != expected:
+                raise DataError(
+                    f"what came has {name} {found}",
+                    where=self.url,
+                    expected=expected,
+                    hint="the file has changed at its source, or on its way",
+                )
 
 
-def fetch_zip(remote: RemoteFile, folder: Path, *, strip: int = 0) -> None:
-    """Downloads a zip archive and unpacks it into a new folder; does nothing where that is done.
+def fetch_archive(remote: RemoteFile, folder: Path, *, strip: int = 0) -> None:
+    """Downloads an archive and unpacks it into a new folder; does nothing where that is done.
 
-    The folder appears when it is complete. A marker in it says what was fetched.
+    The folder appears when it is complete. A marker in it says what was fetched, with the SHA-256
+    that was found where none is known beforehand.
 
     Args:
-        remote: The archive.
+        remote: The archive, zip or tar.gz.
         folder: Where its files go: missing, empty, or left by this very call.
         strip: Leading folders to take off each name.
 
@@ -72,17 +85,17 @@ def fetch_zip(remote: RemoteFile, folder: Path, *, strip: int = 0) -> None:
         DataError: The folder holds something else, or the archive cannot be had, is not the one
             wanted, or is unsafe to unpack.
     """
-    marker = json.dumps(asdict(remote))
-    if _holds(folder, marker):
+    if _holds(folder, remote):
         logger.info("%s: fetched already", folder)
         return
-    archive = folder.with_name(f"{folder.name}.zip")
+    archive = folder.with_name(f"{folder.name}.archive")
     download(remote, archive)
+    marker = {**asdict(remote), "sha256": remote.sha256 or _trust(remote, archive)}
     for leftover in folder.parent.glob(f".{folder.name}.*.part"):  # of a killed run
         shutil.rmtree(leftover)
     with whole_folder(folder) as part:
-        extract_zip(archive, part, strip=strip)
-        write_whole(part / MARKER, marker)
+        extract(archive, part, strip=strip)
+        write_whole(part / MARKER, json.dumps(marker))
     archive.unlink()
 
 
@@ -93,19 +106,25 @@ def download(
     attempts: int = 5,
     wait_s: float = 1.0,
     timeout_s: float = 30.0,
+    retry_wrong: bool = False,
+    on_retry: Callable[[str], None] = logger.warning,
 ) -> None:
     """Downloads a file.
 
     What has arrived lies in `target` + `.part`. A later attempt, or a later call, asks for the rest
     alone. It starts over where the server cannot give that (GitHub's archives) and where there is
-    no SHA-256 to show that the pieces fit.
+    no hash to show that the pieces fit.
 
     Args:
         remote: The file.
         target: Where to; a file that is there already and right is kept.
         attempts: How often to try while the server or the line fails.
-        wait_s: Pause before the second attempt; each later one is twice as long.
+        wait_s: Pause before the second attempt; each later one is twice as long, up to a minute,
+            and all are shortened by up to a half, at random, so that many who were turned away
+            together do not come back together.
         timeout_s: Longest silence of the server.
+        retry_wrong: Whether to try again where a whole download is not what was wanted.
+        on_retry: Told the address and what failed, before another attempt.
 
     Raises:
         DataError: The server has no such file, every attempt failed, or what came is not what was
@@ -120,10 +139,10 @@ def download(
     reason: Exception | None = None
     for attempt in range(attempts):
         if attempt:
-            logger.warning("%s: %s; trying again", remote.url, reason)
-            time.sleep(wait_s * 2 ** (attempt - 1))
+            on_retry(f"{remote.url}: {reason}; trying again")
+            time.sleep(_pause_s(wait_s, attempt))
         try:
-            _attempt(remote, part, timeout_s)
+            _attempt(remote, part, timeout_s, retry_wrong=retry_wrong)
         except (OSError, http.client.HTTPException) as error:
             reason = error
             continue
@@ -141,13 +160,18 @@ def _is_there(remote: RemoteFile, target: Path) -> bool:
         remote.check(target)
     except (OSError, DataError):
         return False
-    return remote.sha256 is not None
+    return bool(remote.hashes)
 
 
-def _attempt(remote: RemoteFile, part: Path, timeout_s: float) -> None:
+def _pause_s(wait_s: float, attempt: int) -> float:
+    longest = min(wait_s * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
+    return longest * SystemRandom().uniform(0.5, 1.0)
+
+
+def _attempt(remote: RemoteFile, part: Path, timeout_s: float, *, retry_wrong: bool) -> None:
     """Brings `part` up to a whole and right file; `OSError` where another attempt may help."""
-    if remote.sha256 is None:
-        logger.warning("%s: no SHA-256 is known, so it is not verified", remote.url)
+    if not remote.hashes:
+        logger.warning("%s: no hash is known, so it is not verified", remote.url)
         part.unlink(missing_ok=True)
     have = part.stat().st_size if part.exists() else 0
     if not have or have != remote.size:
@@ -156,8 +180,8 @@ def _attempt(remote: RemoteFile, part: Path, timeout_s: float) -> None:
         remote.check(part)
     except DataError as error:
         part.unlink()
-        if have:  # the pieces do not fit: worth a download of one piece
-            raise OSError(error.what) from error
+        if have or retry_wrong:  # pieces that do not fit are worth a download of one piece
+            raise OSError(f"{error.what}; expected {error.expected}") from error
         raise
 
 
@@ -199,16 +223,31 @@ def _open(remote: RemoteFile, part: Path, have: int, timeout_s: float) -> http.c
     return response
 
 
-def _holds(folder: Path, marker: str) -> bool:
-    """Whether the folder is what the marker says; a folder with anything else is left alone."""
+def _trust(remote: RemoteFile, archive: Path) -> str:
+    """Says what came where there was nothing to compare it with; returns its SHA-256."""
+    found = sha256_of(archive)
+    logger.info("%s: its SHA-256 is %s; later downloads can be held to it", remote.url, found)
+    return found
+
+
+def _holds(folder: Path, remote: RemoteFile) -> bool:
+    """Whether the folder is this download's; a folder with anything else is left alone."""
     if not folder.exists() or not any(folder.iterdir()):
         return False
-    path = folder / MARKER
-    if path.exists() and path.read_text(encoding="utf-8") == marker:
+    wanted = {name: value for name, value in asdict(remote).items() if value is not None}
+    if _read_marker(folder / MARKER).items() >= wanted.items():
         return True
     raise DataError(
         "the folder holds something else than this download",
         where=folder,
-        expected=f"an empty folder, or one with {marker} in {MARKER}",
+        expected=f"an empty folder, or one with {json.dumps(wanted)} in {MARKER}",
         hint="delete it, or download to another folder",
     )
+
+
+def _read_marker(path: Path) -> dict[str, object]:
+    try:
+        marker = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return marker if isinstance(marker, dict) else {}

@@ -75,6 +75,18 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> None:
     write_whole(path, b"".join(_format(clip, folder) + b"\n" for clip in clips))
 
 
+def write_missing(manifest: Path, what: str) -> None:
+    """Says beside a manifest, as `.missing`, what it lacks of the whole dataset; `""` is nothing.
+
+    A recipe hands that to `asclf score`, which then marks the score as partial.
+    """
+    path = manifest.with_suffix(".missing")
+    if what:
+        write_whole(path, what + "\n")
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import importlib.util
 import io
 import logging
-import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -17,22 +15,13 @@ import soundfile
 
 from asclf.data.manifest import read_manifest
 
-ROOT = Path(__file__).parents[2]
 HEADER = "filename,fold,target,category,esc10,src_file,take"
 
 
 @pytest.fixture(scope="module")
-def prepare() -> ModuleType:
+def prepare(load_prepare: Callable[[str], ModuleType]) -> ModuleType:
     """The recipe's script as a module."""
-    spec = importlib.util.spec_from_file_location(
-        "esc50_prepare", ROOT / "egs" / "esc50" / "local" / "prepare.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_prepare("esc50")
 
 
 def _copy(folder: Path, rows: Sequence[str], files: Sequence[str], header: str = HEADER) -> Path:
@@ -127,7 +116,7 @@ def test_a_bad_row_is_left_out_named_and_counted(
     [
         (HEADER.replace("fold", "part"), "the column 'fold' is missing"),
         ("", "the column 'filename' is missing"),
-        (HEADER, "not one clip of esc50 is found"),
+        (HEADER, "not one clip is found"),
     ],
 )
 def test_a_table_without_columns_or_clips_is_one_line_of_error(
@@ -146,7 +135,7 @@ def test_a_folder_without_a_table_says_what_to_give(
 ) -> None:
     arguments = ["manifest", "--data-dir", str(tmp_path), "--out", str(tmp_path / "m.jsonl")]
     assert prepare.main(arguments) == 2
-    assert "give --data-dir the folder that holds meta/ and audio/" in capsys.readouterr().err
+    assert "give --data-dir the folder of the whole release" in capsys.readouterr().err
 
 
 def test_the_release_is_checked_and_unpacked_without_its_outer_folder(
@@ -157,7 +146,7 @@ def test_the_release_is_checked_and_unpacked_without_its_outer_folder(
         archive.writestr("ESC-50-master/meta/esc50.csv", HEADER)
     release = stream.getvalue()
     out = tmp_path / "ESC-50"
-    out.with_name("ESC-50.zip").write_bytes(release)  # as a download that is complete
+    out.with_name("ESC-50.archive").write_bytes(release)  # as a download that is complete
     options = ["--url", "http://127.0.0.1:9/none.zip", "--out", str(out)]
     monkeypatch.setattr("time.sleep", lambda _: None)
     assert prepare.main(["download", *options]) == 2  # not the official checksum: fetched anew

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from asclf.data.download import RemoteFile, download, fetch_zip
+from asclf.data.download import RemoteFile, download, fetch_archive
 from asclf.errors import DataError
 
 CONTENT = bytes(range(256)) * 4000
@@ -54,7 +55,8 @@ class Handler(BaseHTTPRequestHandler):
         body = server.content[start:]
         self.send_response(206 if start else 200)
         if fault != "no length":
-            self.send_header("Content-Length", str(len(body)))
+            length = len(body) // 2 if fault == "understate" else len(body)
+            self.send_header("Content-Length", str(length))
         self.send_header("Connection", "close")
         self.close_connection = True
         if start:
@@ -158,6 +160,23 @@ def test_a_cut_without_a_declared_length_is_noticed_by_the_size(
         _download(_remote(server), tmp_path / "file.zip", attempts=1)
 
 
+def test_a_server_that_says_there_is_less_is_not_believed(server: Server, tmp_path: Path) -> None:
+    server.always = "understate"
+    with pytest.raises(DataError, match="bytes came"):
+        _download(_remote(server), tmp_path / "file.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_md5_is_enough_to_go_on_and_to_compare(server: Server, tmp_path: Path) -> None:
+    md5 = hashlib.md5(CONTENT).hexdigest()
+    server.faults = ["cut"]
+    _download(_remote(server, sha256=None, md5=md5), tmp_path / "file.zip")
+    assert (tmp_path / "file.zip").read_bytes() == CONTENT
+    assert server.ranges == [None, f"bytes={len(CONTENT) // 2}-"]
+    with pytest.raises(DataError, match=f"what came has md5 {md5}"):
+        _download(_remote(server, sha256=None, md5="0" * 32), tmp_path / "other.zip")
+
+
 def test_pieces_that_do_not_fit_are_fetched_again_in_one(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file.zip.part").write_bytes(b"of another release")
     _download(_remote(server), tmp_path / "file.zip")
@@ -221,9 +240,23 @@ def test_pauses_between_attempts_double(
     pauses: list[float] = []
     monkeypatch.setattr("time.sleep", pauses.append)
     server.always = "503"
-    with pytest.raises(DataError, match="4 attempts failed"):
-        download(_remote(server), tmp_path / "file.zip", attempts=4)
-    assert pauses == [1.0, 2.0, 4.0]
+    with pytest.raises(DataError, match="9 attempts failed"):
+        download(_remote(server), tmp_path / "file.zip", attempts=9)
+    longest = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, longest, strict=True))
+    assert pauses != longest
+
+
+def test_a_wrong_download_is_tried_again_where_that_is_wanted(
+    server: Server, tmp_path: Path
+) -> None:
+    server.faults = ["corrupt", "corrupt"]
+    told: list[str] = []
+    _download(_remote(server), tmp_path / "file.zip", retry_wrong=True, on_retry=told.append)
+    assert (tmp_path / "file.zip").read_bytes() == CONTENT
+    assert server.ranges == [None, None, None]
+    assert len(told) == 2
+    assert told[0].startswith(f"{server.url}: what came has sha256 ")
 
 
 def test_an_address_that_no_one_answers_is_an_error(tmp_path: Path) -> None:
@@ -268,7 +301,7 @@ def archive(server: Server) -> Callable[[], RemoteFile]:
 def test_an_archive_is_fetched_once(archive, server: Server, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     for _ in range(2):
-        fetch_zip(archive(), folder, strip=1)
+        fetch_archive(archive(), folder, strip=1)
         assert (folder / "a").read_bytes() == b"first"
         assert (folder / "b").read_bytes() == b"second"
     assert server.ranges == [None]
@@ -280,7 +313,7 @@ def test_an_archive_that_cannot_be_unpacked_leaves_no_folder(
 ) -> None:
     server.content = _zip(a=b"first")[:-30]
     with pytest.raises(DataError, match="the archive is broken"):
-        fetch_zip(_remote(server, server.content), tmp_path / "data", strip=1)
+        fetch_archive(_remote(server, server.content), tmp_path / "data", strip=1)
     assert not (tmp_path / "data").exists()
 
 
@@ -288,7 +321,7 @@ def test_leftovers_of_a_killed_run_are_cleared(archive, tmp_path: Path) -> None:
     leftover = tmp_path / ".data.77.part" / "a"
     leftover.parent.mkdir()
     leftover.write_bytes(b"fi")
-    fetch_zip(archive(), tmp_path / "data", strip=1)
+    fetch_archive(archive(), tmp_path / "data", strip=1)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
@@ -300,12 +333,34 @@ def test_a_folder_of_somebody_else_is_left_alone(
     folder.mkdir()
     (folder / name).write_text("{}")
     with pytest.raises(DataError, match="holds something else"):
-        fetch_zip(archive(), folder, strip=1)
+        fetch_archive(archive(), folder, strip=1)
     assert [path.name for path in folder.iterdir()] == [name]
     assert server.ranges == []
 
 
 def test_an_empty_folder_is_filled(archive, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    fetch_zip(archive(), tmp_path / "data", strip=1)
+    fetch_archive(archive(), tmp_path / "data", strip=1)
     assert (tmp_path / "data" / "a").exists()
+
+
+def test_an_archive_without_a_checksum_is_remembered_by_the_one_that_came(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        entry = tarfile.TarInfo("release/a")
+        entry.size = 5
+        tar.addfile(entry, io.BytesIO(b"first"))
+    server.content = stream.getvalue()
+    remote = RemoteFile(server.url, sha256=None)
+    with caplog.at_level(logging.INFO):
+        for _ in range(2):
+            fetch_archive(remote, tmp_path / "data", strip=1)
+    sha256 = hashlib.sha256(server.content).hexdigest()
+    assert (tmp_path / "data" / "a").read_bytes() == b"first"
+    assert f"its SHA-256 is {sha256}" in caplog.text
+    assert server.ranges == [None]
+    fetch_archive(RemoteFile(server.url, sha256), tmp_path / "data", strip=1)
+    with pytest.raises(DataError, match="holds something else"):
+        fetch_archive(RemoteFile(server.url, "0" * 64), tmp_path / "data", strip=1)
