@@ -92,6 +92,25 @@ def decode(source: Path | bytes, *, where: object = None) -> tuple[NDArray[np.fl
         return _read(file, where), file.samplerate
 
 
+def decode_blocks(source: Path | bytes, *, where: object = None) -> Iterator[NDArray[np.float32]]:
+    """Decodes a whole file as `decode` does, block by block: memory does not grow with its length.
+
+    Yields:
+        Samples (S, channels) at the file's rate.
+
+    Raises:
+        AudioError: As `decode`, though perhaps after some blocks.
+    """
+    where = _name(source, where)
+    with _open(source, where) as file:
+        decoded = 0
+        for block in _read_blocks(file, 0, file.frames, where):
+            check_values(block, where)
+            decoded += len(block)
+            yield block
+        _check_count(file, decoded, file.frames, where, is_guess=True)
+
+
 def load_audio(
     source: Path | bytes,
     sample_rate: int,
@@ -143,20 +162,44 @@ def _name(source: Path | bytes, where: object) -> object:
 
 @contextmanager
 def _open(source: Path | bytes, where: object) -> Iterator[soundfile.SoundFile]:
-    with _open_stream(source, where) as stream:
-        _check_whole(stream, where)
-        try:
-            file = soundfile.SoundFile(stream)
-        except soundfile.LibsndfileError as error:
-            raise _undecodable(error, where) from error
-        except TypeError as error:  # soundfile asks for a rate where a name ends in .raw
-            raise AudioError("has no header to decode by", where=where, expected=FORMATS) from error
-        with file:
+    with open_stream(source, where) as stream:
+        fault = find_fault(stream)
+        if fault is not None:
+            raise AudioError(f"the file is not whole: {fault}", where=where, hint=HINT)
+        with open_sound(stream, where) as file:
             _check_frames(file.frames, where)
             yield file
 
 
-def _open_stream(source: Path | bytes, where: object) -> BinaryIO:
+def open_stream(source: Path | bytes, where: object) -> BinaryIO:
+    """Opens a file, or the content of one, at its beginning.
+
+    Raises:
+        AudioError: The file is missing or empty.
+    """
+    stream = _open_bytes(source, where)
+    if not stream.read(1):
+        stream.close()
+        raise AudioError("the file is empty (0 bytes)", where=where, expected=FORMATS)
+    stream.seek(0)
+    return stream
+
+
+def open_sound(stream: BinaryIO, where: object) -> soundfile.SoundFile:
+    """Opens what libsndfile can decode.
+
+    Raises:
+        AudioError: It cannot decode this.
+    """
+    try:
+        return soundfile.SoundFile(stream)
+    except soundfile.LibsndfileError as error:
+        raise undecodable(error, where) from error
+    except TypeError as error:  # soundfile asks for a rate where a name ends in .raw
+        raise AudioError("has no header to decode by", where=where, expected=FORMATS) from error
+
+
+def _open_bytes(source: Path | bytes, where: object) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     try:
@@ -164,14 +207,6 @@ def _open_stream(source: Path | bytes, where: object) -> BinaryIO:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise AudioError(f"cannot be opened: {reason}", where=where, expected=FORMATS) from error
-
-
-def _check_whole(stream: BinaryIO, where: object) -> None:
-    if not stream.read(1):
-        raise AudioError("the file is empty (0 bytes)", where=where, expected=FORMATS)
-    fault = find_fault(stream)
-    if fault is not None:
-        raise AudioError(f"the file is not whole: {fault}", where=where, hint=HINT)
 
 
 def _check_frames(frames: int, where: object) -> None:
@@ -183,7 +218,8 @@ def _check_frames(frames: int, where: object) -> None:
         )
 
 
-def _undecodable(error: soundfile.LibsndfileError, where: object) -> AudioError:
+def undecodable(error: soundfile.LibsndfileError, where: object) -> AudioError:
+    """What libsndfile says of a file, as an error of the user's."""
     reason = error.error_string.strip().rstrip(".").lower() or "its data is damaged"
     return AudioError(f"cannot be decoded: {reason}", where=where, expected=FORMATS)
 
@@ -211,34 +247,43 @@ def _read(
 ) -> NDArray[np.float32]:
     """Reads samples (S, channels) and checks them."""
     frames = file.frames - start if wanted is None else wanted
-    samples = _read_blocks(file, start, frames, where)
-    is_guess = file.format == "MP3" and wanted is None
-    if len(samples) < (1 if is_guess else frames):
-        raise AudioError(
-            f"decoding ends after {len(samples)} of {frames} samples", where=where, hint=HINT
-        )
-    _check_values(samples, where)
+    blocks = _read_blocks(file, start, frames, where)
+    samples = np.concatenate([np.empty((0, file.channels), np.float32), *blocks])
+    _check_count(file, len(samples), frames, where, is_guess=wanted is None)
+    check_values(samples, where)
     return samples
 
 
 def _read_blocks(
     file: soundfile.SoundFile, start: int, frames: int, where: object
-) -> NDArray[np.float32]:
-    blocks = [np.empty((0, file.channels), np.float32)]
+) -> Iterator[NDArray[np.float32]]:
     try:
         file.seek(start)
         while frames > 0:
             block = file.read(min(frames, BLOCK_FRAMES), dtype="float32", always_2d=True)
             if not len(block):
                 break
-            blocks.append(block)
+            yield block
             frames -= len(block)
     except soundfile.LibsndfileError as error:
-        raise _undecodable(error, where) from error
-    return np.concatenate(blocks)
+        raise undecodable(error, where) from error
 
 
-def _check_values(samples: NDArray[np.float32], where: object) -> None:
+def _check_count(
+    file: soundfile.SoundFile, decoded: int, frames: int, where: object, *, is_guess: bool
+) -> None:
+    """Makes sure that all frames were decoded; of an MP3 file without a header, one."""
+    if decoded < (1 if is_guess and file.format == "MP3" else frames):
+        what = f"decoding ends after {decoded} of {frames} samples"
+        raise AudioError(what, where=where, hint=HINT)
+
+
+def check_values(samples: NDArray[np.float32], where: object) -> None:
+    """Makes sure that samples, at least one, are numbers on the scale where ±1 is full scale.
+
+    Raises:
+        AudioError: They are not.
+    """
     largest = float(np.abs(samples).max())  # NaN where one sample is
     if not np.isfinite(largest):
         bad = int(np.count_nonzero(~np.isfinite(samples)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asclf.audio.io import AudioInfo, decode, encode_flac, load_audio, probe
+from asclf.audio.io import AudioInfo, decode, decode_blocks, encode_flac, load_audio, probe
 from asclf.errors import AudioError
 
 SAMPLE_RATE = 16_000
@@ -226,3 +226,14 @@ def test_every_real_clip_is_five_seconds_long(real_data):
         waveform = load_audio(path, SAMPLE_RATE)
         assert waveform.shape == (5 * SAMPLE_RATE,)
         assert np.abs(waveform).max() <= 1
+
+
+def test_blocks_are_what_decoding_the_whole_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal((2500, 2)), 8000)
+    monkeypatch.setattr("asclf.audio.io.BLOCK_FRAMES", 1000)
+    blocks = list(decode_blocks(path))
+    assert [len(block) for block in blocks] == [1000, 1000, 500]
+    np.testing.assert_array_equal(np.concatenate(blocks), decode(path)[0])
