@@ -126,7 +126,10 @@ def test_contract(
         ("heads", {"cosine", "linear", "mlp"}),
         ("losses", {"aam_softmax", "bce", "cross_entropy", "focal"}),
         ("optimizers", {"adam", "adamw", "sgd"}),
-        ("schedulers", {"warmup_cosine"}),
+        (
+            "schedulers",
+            {"constant", "multistep", "one_cycle", "warmup_cosine", "warmup_linear"},
+        ),
         ("objectives", {"distill", "supervised"}),
     ],
 )
