@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+STEP_SCALARS = ("step", "epoch", "loss", "grad_norm", "lr", "clips_per_s")
+"""What every run tells of a step; the rest is its backbone's."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +50,7 @@ def training_bars() -> Iterator[TrainingBars]:
 
 
 class TrainingBars:
-    """A bar of steps for the run at hand, and a log line for each epoch.
+    """A bar of steps for the run at hand with the last step's numbers, and a log line an epoch.
 
     Args:
         progress: What draws the bars.
@@ -57,42 +61,55 @@ class TrainingBars:
         self._task = TaskID(0)
         self._name = ""
         self._epochs = 0
+        self._watched: dict[str, float] = {}
 
-    def start_run(self, name: str, *, epochs: int, done: int, steps_per_epoch: int) -> None:
+    def start_run(self, name: str, *, epochs: int, steps_per_epoch: int, done: int) -> None:
         """Opens the bar of a run, at the step where it goes on."""
         self._name, self._epochs = name, epochs
-        self._task = self._progress.add_task(
-            name, total=epochs * steps_per_epoch, completed=done * steps_per_epoch
+        total = epochs * steps_per_epoch
+        self._task = self._progress.add_task(name, total=total, completed=done)
+        logger.info(
+            "%s: %d epochs of %d steps, %d of %d done", name, epochs, steps_per_epoch, done, total
         )
-        logger.info("%s: %d epochs of %d steps, %d done", name, epochs, steps_per_epoch, done)
 
-    def step(self, loss: float) -> None:
+    def step(self, scalars: Mapping[str, float]) -> None:
         """Moves the bar on."""
-        title = f"{self._name} loss {loss:.3f}"
-        self._progress.update(self._task, advance=1, description=title)
+        self._watched = {name: scalars[name] for name in scalars if name not in STEP_SCALARS}
+        title = (
+            f"{self._name} epoch {scalars['epoch']} loss {scalars['loss']:.3f} "
+            f"lr {scalars['lr']:.1e} {scalars['clips_per_s']:.0f} clips/s"
+        )
+        shown = " ".join([title, *_shown(self._watched)])
+        self._progress.update(self._task, completed=scalars["step"], description=shown)
 
     def end_epoch(self, record: Mapping[str, Any]) -> None:
         """Logs the epoch."""
-        logger.info(
-            "%s: epoch %d of %d, loss %.3f, training accuracy %.1f %%, %.1f s, %.0f clips/s",
-            self._name,
-            record["epoch"],
-            self._epochs,
-            record["loss"],
-            100 * record["accuracy"],
-            record["seconds"],
-            record["clips_per_s"],
-        )
+        left_s = (self._epochs - record["epoch"]) * record["seconds"]
+        parts = [
+            f"{self._name}: epoch {record['epoch']} of {self._epochs}",
+            f"loss {record['loss']:.3f}",
+            f"training accuracy {100 * record['accuracy']:.1f} %",
+            f"lr {record['lr']:.2e}",
+            *_shown(self._watched),
+            f"{record['seconds']:.1f} s",
+            f"{record['clips_per_s']:.0f} clips/s",
+            f"{timedelta(seconds=round(left_s))} to go",
+        ]
+        logger.info(", ".join(parts))
 
     def end_run(self) -> None:
         """Closes the bar."""
         self._progress.remove_task(self._task)
 
 
+def _shown(scalars: Mapping[str, float]) -> list[str]:
+    return [f"{name.replace('_', ' ')} {value:.3g}" for name, value in scalars.items()]
+
+
 def _progress(unit: str) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn(unit),
         TimeElapsedColumn(),

@@ -1,7 +1,8 @@
 """The command `asclf`: finds the verb, runs it, and turns errors into one line and a status.
 
 Only the standard library is imported before the verb is known, so that `asclf --help` is quick.
-Status: 0 done · 1 a fault in asclf (with traceback) · 2 an error of the user's · 130 interrupted.
+Status: 0 done · 1 a fault in asclf (with traceback) · 2 an error of the user's · 130 interrupted ·
+143 terminated.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """Trains a classifier: for each fold one run, with that fold left out and never opened.
 
-Any value of the configuration can be set by key.path=value. A run that was cut off, at whatever
-point, goes on with --resume after its last whole epoch.
+Any value of the configuration can be set by key.path=value.
+
+A run that was cut off, at whatever point, goes on with --resume after its last whole epoch. SIGTERM
+and Ctrl-C let it end its step and keep its state first, so that nothing is done again (status 143
+and 130); a second one ends it at once. Either way its weights will be those of a run left alone.
 
 Examples:
   asclf train --config conf/esc10.yaml --exp exp/esc10 data.shards=shards/esc10 --folds "1 2"
@@ -11,6 +14,7 @@ Examples:
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -41,17 +45,23 @@ def run(options: Namespace) -> int:
     """Runs the verb."""
     from asclf.device import keep_freed_memory
     from asclf.train.run import train_experiment
+    from asclf.train.stop import StoppedError, stop_on_signals
 
     keep_freed_memory()
-    with training_bars() as bars:
-        runs = train_experiment(
-            options.config,
-            options.exp or Path("exp") / options.config.stem,
-            overrides=options.overrides,
-            folds=options.folds,
-            resume=options.resume,
-            progress=bars,
-        )
+    try:
+        with stop_on_signals() as asked_to_stop, training_bars() as bars:
+            runs = train_experiment(
+                options.config,
+                options.exp or Path("exp") / options.config.stem,
+                overrides=options.overrides,
+                folds=options.folds,
+                resume=options.resume,
+                progress=bars,
+                asked_to_stop=asked_to_stop,
+            )
+    except StoppedError as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.status
     for path in runs:
         print(f"trained: {path}")
     return 0

@@ -88,8 +88,10 @@ class TrainStream:
         self.steps_per_epoch = self.clips // world_size // self.batch_size
         self.left_out = self.clips - world_size * self.steps_per_epoch * self.batch_size
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yields the batches of one epoch; equal arguments give equal batches.
+
+        With `first` it begins at the batch of that number, and decodes none of those before.
 
         A clip that cannot be decoded is missing from its batch and named in its `skipped`; a batch
         of which nothing is left comes empty.
@@ -97,19 +99,19 @@ class TrainStream:
         Raises:
             DataError: A shard is broken; or a whole batch is, while other ranks wait for it.
         """
-        for batch in run_in_workers(partial(self._batches, epoch), self.config.num_workers):
+        for batch in run_in_workers(partial(self._batches, epoch, first), self.config.num_workers):
             for reason in batch.skipped:
                 logger.warning("left out: %s", reason)
             if not batch.clip_ids:
                 self._check_alone(batch)
             yield batch
 
-    def _batches(self, epoch: int, worker: int, workers: int) -> Iterator[Batch]:
+    def _batches(self, epoch: int, first: int, worker: int, workers: int) -> Iterator[Batch]:
         samples = read_places(self.index, self._places(epoch))
         order = random.Random(place_seed(self.seed, "order", epoch, self.rank))
         samples = shuffle(samples, self.config.shuffle_buffer, order)
         for number, group in enumerate(in_groups(samples, self.batch_size)):
-            if number % workers == worker:
+            if number >= first and (number - first) % workers == worker:
                 with threads(1):  # as workers have: their number changes a sum's last bits
                     batch = self._make_batch(group, epoch, number * self.batch_size)
                 yield batch

@@ -68,15 +68,15 @@ class Engine(Protocol):
         """The classifier's state, whole on rank 0; a collective."""
         ...
 
-    def save_state(self, folder: Path, epoch: int) -> dict[str, Tensor]:
-        """What is needed to go on after an epoch, whole on rank 0; a collective.
+    def save_state(self, folder: Path, step: int) -> dict[str, Tensor]:
+        """What is needed to go on after so many steps, whole on rank 0; a collective.
 
         An engine whose state is spread over ranks writes it below `folder` itself, and gives what
         is left.
         """
         ...
 
-    def load_state(self, folder: Path, epoch: int, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, folder: Path, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Takes back what `save_state` gave and wrote; a collective.
 
         Raises:

@@ -73,7 +73,7 @@ class TorchEngine:
         """The classifier's state."""
         return self.model.state_dict()
 
-    def save_state(self, folder: Path, epoch: int) -> dict[str, Tensor]:  # noqa: ARG002
+    def save_state(self, folder: Path, step: int) -> dict[str, Tensor]:  # noqa: ARG002
         """Weights, the optimizer's moments, and the scale of the loss where there is one."""
         tensors = {f"model.{name}": tensor for name, tensor in self.weights().items()}
         return tensors | optimizer_tensors(self.optimizer) | self._scale()
@@ -81,7 +81,7 @@ class TorchEngine:
     def load_state(
         self,
         folder: Path,
-        epoch: int,  # noqa: ARG002
+        step: int,  # noqa: ARG002
         tensors: Mapping[str, Tensor],
     ) -> None:
         """Takes back what `save_state` gave."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from typing import Any
 
@@ -23,6 +24,7 @@ from asclf.train.init import InitReport
 from asclf.train.nonfinite import NAMES_SHOWN, NonFiniteWatch
 from asclf.train.progress import Progress
 from asclf.train.state import load_state, save_state
+from asclf.train.stop import AskedToStop, StoppedError, never
 from asclf.train.tally import EpochTally, RunTally
 
 
@@ -36,6 +38,7 @@ class Loop:
         folder: Where everything goes; already claimed.
         progress: Told of every step and epoch.
         start: What the model took from the checkpoint that the run starts from.
+        asked_to_stop: Asked before every step.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Loop:
         folder: RunFolder,
         progress: Progress,
         start: InitReport | None = None,
+        asked_to_stop: AskedToStop = never,
     ) -> None:
         self.config = config
         self.engine = engine
@@ -54,6 +58,7 @@ class Loop:
         self.folder = folder
         self.progress = progress
         self.start = start
+        self.asked_to_stop = asked_to_stop
         self.epochs = config.train.epochs
         self.scheduler = config.scheduler.build(
             total_steps=self.epochs * stream.steps_per_epoch,
@@ -63,39 +68,57 @@ class Loop:
         self.watch = NonFiniteWatch(folder.path, config.train.stop_after_nonfinite)
 
     def run(self) -> None:
-        """Trains what is left of the run, averages, and writes the summary."""
+        """Trains what is left of the run, averages, and writes the summary.
+
+        Raises:
+            StoppedError: It was asked to stop, and can go on from where it did.
+            TrainError: There is nothing to learn from, or numbers are not finite.
+        """
         if self.folder.resume.exists():
             tensors, self.tally = load_state(self.folder.resume)
-            self.engine.load_state(self.folder.path, self.tally.epochs, tensors)
+            self.engine.load_state(self.folder.path, self._done(), tensors)
         self.tally.begin(git_commit())
         self.progress.start_run(
             self.folder.path.name,
             epochs=self.epochs,
-            done=self.tally.epochs,
             steps_per_epoch=self.stream.steps_per_epoch,
+            done=self._done(),
         )
         for epoch in range(self.tally.epochs, self.epochs):
             self._epoch(epoch)
         self._finish()
         self.progress.end_run()
 
+    def _done(self) -> int:
+        """Steps of the run that are not done again, those included that were left out."""
+        return self.tally.epochs * self.stream.steps_per_epoch + self.tally.current.batches
+
     def _epoch(self, epoch: int) -> None:
-        start = time.perf_counter()
-        sums = EpochTally()
-        first_step = epoch * self.stream.steps_per_epoch
-        for step, batch in enumerate(self.stream.epoch(epoch), first_step):
-            sums.skipped += batch.skipped
-            if batch.clip_ids:
-                result = self._step(batch, step)
-                if self.watch.passes(result, batch, step):
-                    sums.add(result)
-                    self.progress.step(result.loss)
-                else:
-                    sums.nonfinite += 1
+        """Trains what is left of an epoch."""
+        sums = self.tally.current
+        start = time.perf_counter() - sums.seconds
+        for batch in self.stream.epoch(epoch, sums.batches):
+            self._stop_if_asked()
+            result = self._learn(batch, sums)
+            sums.batches += 1
+            last, sums.seconds = sums.seconds, time.perf_counter() - start
+            if result is not None:
+                self.progress.step(self._scalars(result, sums.seconds - last))
         self._check_not_empty(sums)
-        seconds = time.perf_counter() - start
-        self.tally.add(sums, seconds)
-        self._end_epoch(self._record(sums, seconds))
+        self._end_epoch(self._record(self.tally.end_epoch()))
+
+    def _learn(self, batch: Batch, sums: EpochTally) -> StepResult | None:
+        """One step, added to the sums; `None` where it is left out."""
+        sums.skipped += batch.skipped
+        if not batch.clip_ids:
+            return None
+        step = self._done()
+        result = self._step(batch, step)
+        if not self.watch.passes(result, batch, step):
+            sums.nonfinite += 1
+            return None
+        sums.add(result)
+        return result
 
     def _step(self, batch: Batch, step: int) -> StepResult:
         place = (step, self.engine.peers.rank)
@@ -103,6 +126,36 @@ class Loop:
         torch.manual_seed(place_seed(self.config.seed, "network", *place))
         generator = Generator().manual_seed(place_seed(self.config.seed, "augment", *place))
         return self.engine.step(batch, self.scheduler.factor(step), generator)
+
+    def _scalars(self, result: StepResult, seconds: float) -> dict[str, float]:
+        """The numbers of the step just done."""
+        return {
+            "step": self._done(),
+            "epoch": self.tally.epochs + 1,
+            "loss": result.loss,
+            "grad_norm": result.grad_norm,
+            "lr": self.engine.learning_rate,
+            "clips_per_s": result.clips / seconds,
+            **self._monitored(),
+        }
+
+    def _monitored(self) -> dict[str, float]:
+        """What the backbone wants to be watched, λ for one."""
+        monitored = getattr(self.engine.model.backbone, "monitored", dict)
+        return dict(monitored())
+
+    def _stop_if_asked(self) -> None:
+        """Keeps the state and ends the run, on all processes where one of them was asked to."""
+        asked = self.asked_to_stop()
+        if not any(self.engine.peers.totals([asked])):
+            return
+        if self.tally.current.batches:
+            self._save_state()
+        raise StoppedError(
+            f"stopped after {self._done()} of {self.epochs * self.stream.steps_per_epoch} steps",
+            where=self.folder.path,
+            signal_number=asked or signal.SIGTERM,
+        )
 
     def _check_not_empty(self, sums: EpochTally) -> None:
         if not sums.clips and sums.nonfinite:
@@ -119,32 +172,35 @@ class Loop:
                 hint="delete the shards and write them again",
             )
 
-    def _record(self, sums: EpochTally, seconds: float) -> dict[str, Any]:
+    def _record(self, sums: EpochTally) -> dict[str, Any]:
         """The epoch's line of metrics.jsonl."""
-        monitored = getattr(self.engine.model.backbone, "monitored", dict)
         return {
             "epoch": self.tally.epochs,
             **sums.means(),
             "lr": self.engine.learning_rate,
-            "seconds": seconds,
-            "clips_per_s": sums.clips / seconds,
+            "seconds": sums.seconds,
+            "clips_per_s": sums.clips / sums.seconds,
             "skipped": len(sums.skipped),
             "nonfinite_steps": sums.nonfinite,
-            **monitored(),
+            **self._monitored(),
         }
 
     def _end_epoch(self, record: dict[str, Any]) -> None:
         """Collects what is spread over ranks; the leading one writes."""
         epoch, meta = self.tally.epochs, self._meta()
         weights = self.engine.weights() if epoch >= self._first_averaged() else None
-        state = self.engine.save_state(self.folder.path, epoch)
         if self.engine.peers.leads:
             if weights is not None:
                 save_tensors(self.folder.epoch(epoch), weights, meta)
             self.folder.append_metrics(record)
-            # last, since this is what a resumed run believes
-            save_state(self.folder.resume, state, self.tally, meta)
+        self._save_state()  # last, since this is what a resumed run believes
         self.progress.end_epoch(record)
+
+    def _save_state(self) -> None:
+        """Keeps what the run needs to go on behind the last step."""
+        state = self.engine.save_state(self.folder.path, self._done())
+        if self.engine.peers.leads:
+            save_state(self.folder.resume, state, self.tally, self._meta())
 
     def _first_averaged(self) -> int:
         return max(1, self.epochs - self.config.train.average_last + 1)

@@ -1,4 +1,4 @@
-"""What a training run tells whoever watches it; the terminal's view is in `asclf.cli`."""
+"""What a training run tells whoever watches it: its logs, and the terminal (in `asclf.cli`)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from typing import Any, Protocol
 class Progress(Protocol):
     """Receives the events of one run after another."""
 
-    def start_run(self, name: str, *, epochs: int, done: int, steps_per_epoch: int) -> None:
-        """A run begins, or goes on after `done` epochs."""
+    def start_run(self, name: str, *, epochs: int, steps_per_epoch: int, done: int) -> None:
+        """A run begins, or goes on after `done` steps."""
         ...
 
-    def step(self, loss: float) -> None:
-        """A step is done; its loss, mean over the batch."""
+    def step(self, scalars: Mapping[str, float]) -> None:
+        """A step is done.
+
+        Args:
+            scalars: `step` and `epoch` (from 1), `loss` (mean over the batch), `grad_norm`, `lr`,
+                `clips_per_s`, and what the backbone wants to be watched.
+        """
         ...
 
     def end_epoch(self, record: Mapping[str, Any]) -> None:
@@ -29,10 +34,10 @@ class Progress(Protocol):
 class Silent:
     """Watches nothing."""
 
-    def start_run(self, name: str, *, epochs: int, done: int, steps_per_epoch: int) -> None:
+    def start_run(self, name: str, *, epochs: int, steps_per_epoch: int, done: int) -> None:
         """Says nothing."""
 
-    def step(self, loss: float) -> None:
+    def step(self, scalars: Mapping[str, float]) -> None:
         """Says nothing."""
 
     def end_epoch(self, record: Mapping[str, Any]) -> None:
@@ -40,3 +45,34 @@ class Silent:
 
     def end_run(self) -> None:
         """Says nothing."""
+
+
+class Together:
+    """Passes every event on to several watchers.
+
+    Args:
+        *watchers: In the order in which they are told.
+    """
+
+    def __init__(self, *watchers: Progress) -> None:
+        self.watchers = watchers
+
+    def start_run(self, name: str, *, epochs: int, steps_per_epoch: int, done: int) -> None:
+        """Tells all."""
+        for watcher in self.watchers:
+            watcher.start_run(name, epochs=epochs, steps_per_epoch=steps_per_epoch, done=done)
+
+    def step(self, scalars: Mapping[str, float]) -> None:
+        """Tells all."""
+        for watcher in self.watchers:
+            watcher.step(scalars)
+
+    def end_epoch(self, record: Mapping[str, Any]) -> None:
+        """Tells all."""
+        for watcher in self.watchers:
+            watcher.end_epoch(record)
+
+    def end_run(self) -> None:
+        """Tells all."""
+        for watcher in self.watchers:
+            watcher.end_run()

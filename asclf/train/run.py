@@ -24,6 +24,7 @@ from asclf.train.folder import RunFolder, data_facts
 from asclf.train.init import init_facts, initialise
 from asclf.train.loop import Loop
 from asclf.train.progress import Progress, Silent
+from asclf.train.stop import AskedToStop, never
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def train_experiment(
     folds: Sequence[int] | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    asked_to_stop: AskedToStop = never,
 ) -> list[Path]:
     """Trains one model for each fold, that fold left out and never opened.
 
@@ -46,11 +48,13 @@ def train_experiment(
         folds: Folds to leave out in turn; `None` takes `data.test_fold` of the configuration.
         resume: Go on with runs that were cut short, pass over those that are complete.
         progress: Told of every step and epoch.
+        asked_to_stop: Asked before every step whether to leave off there.
 
     Returns:
         The runs' folders.
 
     Raises:
+        StoppedError: It was asked to stop; `resume` goes on from there.
         AsclfError: The configuration, the data or the folders cannot be used; before any training
             where that can be known.
     """
@@ -61,7 +65,13 @@ def train_experiment(
     for run in runs:
         run.folder.check(run.config, run.data, resume=resume)
     for run in runs:
-        train_run(run, index, resume=resume, progress=progress or Silent())
+        train_run(
+            run,
+            index,
+            resume=resume,
+            progress=progress or Silent(),
+            asked_to_stop=asked_to_stop,
+        )
     return [run.folder.path for run in runs]
 
 
@@ -127,7 +137,14 @@ def open_index(config: ExperimentConfig, where: Path) -> ShardIndex:
     return index
 
 
-def train_run(run: Run, index: ShardIndex, *, resume: bool, progress: Progress) -> None:
+def train_run(
+    run: Run,
+    index: ShardIndex,
+    *,
+    resume: bool,
+    progress: Progress,
+    asked_to_stop: AskedToStop = never,
+) -> None:
     """Trains one model, or passes over a run that is complete."""
     run.folder.claim(run.config, run.data, resume=resume)
     if run.folder.summary.exists():
@@ -135,10 +152,10 @@ def train_run(run: Run, index: ShardIndex, *, resume: bool, progress: Progress) 
         return
     index.verify(run.shards)
     with threads(run.config.train.num_threads):
-        build_loop(run, index, progress).run()
+        build_loop(run, index, progress, asked_to_stop).run()
 
 
-def build_loop(run: Run, index: ShardIndex, progress: Progress) -> Loop:
+def build_loop(run: Run, index: ShardIndex, progress: Progress, asked_to_stop: AskedToStop) -> Loop:
     """Builds all parts of a run, the weights fresh or those of the checkpoint it starts from."""
     config, num_classes = run.config, len(index.labels)
     torch.manual_seed(place_seed(config.seed, "weights"))
@@ -152,4 +169,12 @@ def build_loop(run: Run, index: ShardIndex, progress: Progress) -> Loop:
         clip_augmenters=model.clip_augmenters,
         seed=config.seed,
     )
-    return Loop(config, engine, stream=stream, folder=run.folder, progress=progress, start=start)
+    return Loop(
+        config,
+        engine,
+        stream=stream,
+        folder=run.folder,
+        progress=progress,
+        start=start,
+        asked_to_stop=asked_to_stop,
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,13 +17,13 @@ from torch.optim import Optimizer
 
 from asclf.checkpoint import CheckpointMeta, load_tensors, save_tensors
 from asclf.errors import CheckpointError
-from asclf.train.tally import RunTally
+from asclf.train.tally import EpochTally, RunTally
 
 
 def save_state(
     path: Path, tensors: Mapping[str, Tensor], tally: RunTally, meta: CheckpointMeta
 ) -> None:
-    """Writes the state after a whole epoch.
+    """Writes the state after a whole step.
 
     Args:
         path: Where to; the file that is there stays until the new one is whole.
@@ -42,8 +43,15 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], RunTally]:
     tensors, meta = load_tensors(path)
     if "steps" not in meta.facts:
         raise CheckpointError("it is no state of a run", where=path, expected=path.name)
-    lists = {name: tuple(meta.facts[name]) for name in ("skipped", "commits")}
-    return tensors, RunTally(**{**meta.facts, **lists})
+    facts = {**meta.facts}
+    for name in ("skipped", "commits"):
+        facts[name] = tuple(facts[name])
+    facts["current"] = _epoch_tally(facts.get("current", {}))
+    return tensors, RunTally(**facts)
+
+
+def _epoch_tally(facts: Mapping[str, Any]) -> EpochTally:
+    return EpochTally(**{**facts, "skipped": tuple(facts.get("skipped", ()))})
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

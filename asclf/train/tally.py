@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from asclf.train.engine import StepResult
 
@@ -13,6 +13,8 @@ class EpochTally:
     """Sums over the steps of one epoch.
 
     Attributes:
+        batches: Batches taken from the stream, whatever became of them.
+        seconds: Time spent.
         steps: Steps done.
         clips: Clips trained on.
         hits: Clips that had their target on top.
@@ -22,6 +24,8 @@ class EpochTally:
         nonfinite: Steps that were left out, since a number in them was not finite.
     """
 
+    batches: int = 0
+    seconds: float = 0.0
     steps: int = 0
     clips: int = 0
     hits: int = 0
@@ -49,7 +53,7 @@ class EpochTally:
 
 @dataclass
 class RunTally:
-    """Sums over the whole epochs of one run.
+    """Sums over the whole epochs of one run, and over what is done of the next.
 
     Attributes:
         epochs: Whole epochs done.
@@ -59,6 +63,7 @@ class RunTally:
         skipped: Clips that could not be decoded in some epoch, each once, with its reason.
         nonfinite: Steps that were left out, since a number in them was not finite.
         commits: Commits of the code that trained, in order, where it ran from a checkout.
+        current: The epoch at hand.
     """
 
     epochs: int = 0
@@ -68,20 +73,23 @@ class RunTally:
     skipped: tuple[str, ...] = ()
     nonfinite: int = 0
     commits: tuple[str, ...] = ()
+    current: EpochTally = field(default_factory=EpochTally)
 
     def begin(self, commit: str | None) -> None:
         """Notes the code that trains from here on."""
         if commit is not None:
             self.commits = _each_once((*self.commits, commit))
 
-    def add(self, epoch: EpochTally, seconds: float) -> None:
-        """Adds a whole epoch."""
+    def end_epoch(self) -> EpochTally:
+        """Adds the epoch at hand, which is whole now, and begins the next."""
+        epoch, self.current = self.current, EpochTally()
         self.epochs += 1
         self.steps += epoch.steps
         self.clips += epoch.clips
-        self.seconds += seconds
+        self.seconds += epoch.seconds
         self.nonfinite += epoch.nonfinite
         self.skipped = _each_once((*self.skipped, *epoch.skipped))
+        return epoch
 
 
 def _each_once(items: Iterable[str]) -> tuple[str, ...]:

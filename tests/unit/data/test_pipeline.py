@@ -89,6 +89,27 @@ def test_the_number_of_workers_changes_nothing(make_shards, workers: int) -> Non
     _assert_equal(expected, list(_stream(index, num_workers=workers, **options).epoch(3)))
 
 
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_an_epoch_may_begin_at_any_batch(make_shards, workers: int) -> None:
+    stream = _stream(make_shards(per_fold=21), augmenters=[_Jitter()], num_workers=workers)
+    whole = list(stream.epoch(1))
+    for first in range(len(whole) + 1):
+        _assert_equal(whole[first:], list(stream.epoch(1, first)))
+
+
+def test_batches_before_the_first_are_not_decoded(make_shards) -> None:
+    heard: list[int] = []
+
+    class Listen:
+        def augment_clip(self, waveform: Tensor, generator: Generator) -> Tensor:  # noqa: ARG002
+            heard.append(len(waveform))
+            return waveform
+
+    stream = _stream(make_shards(per_fold=21), augmenters=[Listen()])
+    assert len(list(stream.epoch(0, 9))) == 1
+    assert len(heard) == 4
+
+
 def test_a_stream_begun_anew_gives_the_same_epoch(make_shards) -> None:
     index = make_shards(per_fold=9)
     stream = _stream(index, augmenters=[_Jitter()])

@@ -16,6 +16,7 @@ from asclf.data.shards import ShardIndex, ShardInfo, write_shards
 from asclf.files import sha256_of
 from asclf.train.progress import Progress
 from asclf.train.run import train_experiment
+from asclf.train.stop import AskedToStop, never
 
 SAMPLE_RATE = 8000
 TONES_HZ = {"high": 2500, "low": 300, "mid": 1000}
@@ -79,6 +80,7 @@ def train(toy_config: Path, tmp_path: Path) -> Train:
         folds: Sequence[int] | None = None,
         resume: bool = False,
         progress: Progress | None = None,
+        asked_to_stop: AskedToStop = never,
     ) -> Path:
         runs = train_experiment(
             toy_config,
@@ -87,6 +89,7 @@ def train(toy_config: Path, tmp_path: Path) -> Train:
             folds=folds,
             resume=resume,
             progress=progress,
+            asked_to_stop=asked_to_stop,
         )
         return runs[0]
 

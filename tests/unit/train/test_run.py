@@ -56,11 +56,11 @@ class Events(Silent):
     def __init__(self) -> None:
         self.told: list[object] = []
 
-    def start_run(self, name: str, *, epochs: int, done: int, steps_per_epoch: int) -> None:
-        self.told.append((name, epochs, done, steps_per_epoch))
+    def start_run(self, name: str, *, epochs: int, steps_per_epoch: int, done: int) -> None:
+        self.told.append((name, epochs, steps_per_epoch, done))
 
-    def step(self, loss: float) -> None:
-        self.told.append(loss)
+    def step(self, scalars: Mapping[str, float]) -> None:
+        self.told.append(scalars["loss"])
 
     def end_epoch(self, record: Mapping[str, Any]) -> None:
         self.told.append(record)
@@ -107,7 +107,7 @@ def test_the_number_of_workers_changes_no_weight(train: Train, workers: int) -> 
 
 def test_what_else_the_process_does_changes_no_weight(train: Train) -> None:
     class Draws(Silent):
-        def step(self, loss: float) -> None:  # noqa: ARG002
+        def step(self, scalars: Mapping[str, float]) -> None:  # noqa: ARG002
             torch.rand(3)
 
     assert same_weights(train("a"), train("b", progress=Draws()))
@@ -123,7 +123,7 @@ def test_a_run_that_was_cut_short_ends_as_if_it_had_not_been(
         train("cut", f"optimizer.type={optimizer}", progress=StopAfter(done))
     events = Events()
     cut = train("cut", f"optimizer.type={optimizer}", resume=True, progress=events)
-    assert events.told[0] == ("fold1", 4, done, 2)
+    assert events.told[0] == ("fold1", 4, 2, 2 * done)
     assert (whole / "final.safetensors").read_bytes() == (cut / "final.safetensors").read_bytes()
     assert files(whole) == files(cut)
     for one, two in zip(metrics(whole), metrics(cut), strict=True):
@@ -213,7 +213,7 @@ def test_progress_is_told_of_every_step(train: Train) -> None:
     run = train("exp", "train.epochs=2", progress=events)
     first, second = metrics(run)
     start, *rest = events.told
-    assert start == ("fold1", 2, 0, 2)
+    assert start == ("fold1", 2, 2, 0)
     losses = [rest[0], rest[1], rest[3], rest[4]]
     assert rest == [*losses[:2], first, *losses[2:], second, "end"]
     assert first["loss"] == pytest.approx(sum(losses[:2]) / 2)

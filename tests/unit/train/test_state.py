@@ -13,11 +13,18 @@ from asclf.errors import CheckpointError
 from asclf.model import AudioClassifier, build_classifier
 from asclf.registry import OPTIMIZERS
 from asclf.train.state import below, load_state, optimizer_tensors, restore_optimizer, save_state
-from asclf.train.tally import RunTally
+from asclf.train.tally import EpochTally, RunTally
 
 CONFIG = "backbone: {type: spectromasknet_small, channels: [4, 4, 4, 4], depths: [1, 1, 1, 1]}"
 META = CheckpointMeta(CONFIG, ("a", "b", "c"), epoch=2)
-TALLY = RunTally(epochs=2, steps=9, clips=70, seconds=1.25, skipped=("x: broken",))
+TALLY = RunTally(
+    epochs=2,
+    steps=9,
+    clips=70,
+    seconds=1.25,
+    skipped=("x: broken",),
+    current=EpochTally(batches=3, steps=2, clips=7, loss=0.1, skipped=("y: broken",)),
+)
 
 
 def make_model(num_classes: int = 3) -> AudioClassifier:

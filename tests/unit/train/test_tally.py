@@ -12,9 +12,11 @@ def test_means_weigh_losses_by_clips_and_gradients_by_steps() -> None:
 
 
 def test_a_run_adds_its_epochs_and_names_a_skipped_clip_once() -> None:
-    run = RunTally()
-    run.add(EpochTally(steps=2, clips=7, skipped=("b: x",)), seconds=1.5)
-    run.add(EpochTally(steps=3, clips=8, skipped=("a: x", "b: x")), seconds=2.0)
+    first = EpochTally(steps=2, clips=7, skipped=("b: x",), seconds=1.5)
+    run = RunTally(current=first)
+    assert run.end_epoch() is first
+    run.current = EpochTally(steps=3, clips=8, skipped=("a: x", "b: x"), seconds=2.0)
+    run.end_epoch()
     assert run == RunTally(epochs=2, steps=5, clips=15, seconds=3.5, skipped=("b: x", "a: x"))
 
 
