@@ -32,19 +32,31 @@ class DataConfig:
     """Where the clips are, which of them are trained on, and how they become batches."""
 
     shards: str | None = None
-    """Folder that `asclf shard` wrote."""
+    """Folder that `asclf shard` wrote, or its http or https address."""
+    shard_cache: str | None = None
+    """Folder that keeps the shards fetched from an address, for all runs; `null` takes
+    `asclf/shards` in the user's cache."""
     test_fold: NonNegativeInt | None = None
     """The fold that is left out of training and scored; `null` trains on every clip."""
     crop_s: PositiveFloat | None = None
     """Length of a training crop in seconds, at a random place; `null` takes whole clips."""
     batch_size: PositiveInt = 16
-    """Clips in a training batch, per process."""
+    """Clips in a training batch, over all processes together: n processes take 1/n of it each, so
+    that training on more of them is the same recipe."""
+    balance: bool = False
+    """Draw the clips of an epoch so that every class occurs equally often; of a clip's labels the
+    rarest decides. An epoch stays as long as it was."""
     score_batch_size: PositiveInt = 8
     """Clips in a batch when scoring; only clips of equal length share one."""
     num_workers: NonNegativeInt = 1
     """Processes that decode and augment; the batches do not depend on it."""
+    worker_timeout_s: PositiveFloat = 120.0
+    """Longest wait for a data worker; one that makes nothing for so long ends the run."""
     shuffle_buffer: PositiveInt = 1000
     """Clips that are held, undecoded, to be drawn from at random."""
+    cache: Literal["none", "memory"] = "none"
+    """`memory` decodes a small training set once, into 2 bytes a sample for each process that
+    trains; the batches are the same."""
 
 
 @component_config
@@ -141,7 +153,8 @@ class ExperimentConfig:
         Two configurations with equal canonical forms ask for the same weights, given the same files
         to start from.
         """
-        data = replace(self.data, shards=None, num_workers=0, score_batch_size=1)
+        places = replace(self.data, shards=None, shard_cache=None, cache="none")
+        data = replace(places, num_workers=0, worker_timeout_s=1.0, score_batch_size=1)
         start = self.init.checkpoint
         init = replace(self.init, checkpoint=Path(start).name if start else None)
         return replace(self, data=data, init=init, train=replace(self.train, num_threads=0))

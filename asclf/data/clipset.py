@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from asclf.data.collate import collate, decode_sample
+import torch
+
+from asclf.data.collate import collate
 from asclf.data.shard_index import REWRITE, ShardIndex, ShardInfo
 from asclf.data.shard_reader import Sample, read_samples
 from asclf.errors import AudioError, DataError
@@ -40,8 +42,8 @@ def score_batches(
 
 def _batch(samples: Sequence[Sample], index: ShardIndex) -> Batch:
     try:
-        waveforms = [decode_sample(sample, index.sample_rate) for sample in samples]
+        decoded = [sample.decode(index.sample_rate) for sample in samples]
     except AudioError as error:
         what, where = f"a clip cannot be scored: {error.what}", error.where
         raise DataError(what, where=where, hint=f"as for the shard: {REWRITE}") from error
-    return collate(samples, waveforms, index.labels)
+    return collate(samples, [torch.from_numpy(one) for one in decoded], index.labels)

@@ -1,4 +1,4 @@
-"""Samples to batches: decoding, targets, padding."""
+"""Samples to batches: targets, padding."""
 
 from __future__ import annotations
 
@@ -8,24 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from asclf.audio.io import load_audio
 from asclf.data.labels import LabelMap
 from asclf.data.shard_reader import Sample
-from asclf.errors import AudioError
 from asclf.protocols import Batch
-
-
-def decode_sample(sample: Sample, sample_rate: int) -> Tensor:
-    """Decodes a clip to its waveform (S,).
-
-    Raises:
-        AudioError: The audio is broken, or not as long as the shard says.
-    """
-    waveform = load_audio(sample.flac, sample_rate, where=sample.where)
-    if len(waveform) != sample.facts.samples:
-        what, expected = f"it has {len(waveform)} samples", f"{sample.facts.samples}"
-        raise AudioError(what, where=sample.where, expected=expected)
-    return torch.from_numpy(waveform)
 
 
 def collate(

@@ -6,7 +6,7 @@ What is in a batch depends on (seed, epoch, rank, position) and never on who mak
 worker walks the whole stream of its rank, which is cheap while nothing is decoded, and decodes its
 own groups alone: worker w of n those numbered w, w + n, w + 2n, … So 0, 1 or 4 workers give the
 same batches in the same order. Each worker holds its own shuffle buffer: `data.shuffle_buffer`
-clips as FLAC, about 0.1 MB for each 5 s at 16 kHz.
+clips as FLAC, about 0.1 MB for each 5 s at 16 kHz, or none of its own where `data.cache` holds all.
 """
 
 from __future__ import annotations
@@ -14,54 +14,77 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from itertools import groupby, islice
-from operator import itemgetter
-from typing import TypeVar
+from functools import cached_property, partial
+from itertools import accumulate, islice, repeat
+from typing import NamedTuple, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from asclf.config.experiment import DataConfig
-from asclf.data.collate import collate, decode_sample
+from asclf.data.clips import Clips, DecodedClips, Place, ShardedClips, check_memory
+from asclf.data.collate import collate
+from asclf.data.sampling import Balance, Rotation, Sampler
 from asclf.data.seeds import place_seed
 from asclf.data.shard_index import ShardIndex, ShardInfo
 from asclf.data.shard_reader import Sample, read_samples
+from asclf.data.shard_web import OnRetry
 from asclf.data.workers import run_in_workers
 from asclf.device import threads
-from asclf.errors import AudioError, DataError
+from asclf.errors import AudioError, ConfigError, DataError
 from asclf.protocols import Batch, ClipAugmenter
 
 T = TypeVar("T")
-Place = tuple[ShardInfo, int]
-"""A clip by its shard and its number therein."""
 
 logger = logging.getLogger(__name__)
+
+
+class _Plan(NamedTuple):
+    """What the workers of an epoch are told.
+
+    Attributes:
+        epoch: Its number.
+        first: The batch to begin with.
+        counts: How often each clip occurs, (clips,).
+        clips: Where they are.
+    """
+
+    epoch: int
+    first: int
+    counts: NDArray[np.int64]
+    clips: Clips
 
 
 class TrainStream:
     """Training batches of one rank, epoch by epoch.
 
-    Every rank makes `steps_per_epoch` batches of `batch_size` clips. The clips that do not fill a
-    batch on every rank are left out, nothing is repeated; which these are rotates by epoch, so that
-    all clips are left out equally often. Fewer clips than one batch a rank make one smaller batch.
+    Every rank makes `steps_per_epoch` batches of `batch_size` clips: `data.batch_size` of all ranks
+    together, so that more processes change neither the recipe nor the number of steps. The clips
+    that do not fill a batch on every rank are left out, nothing is repeated; which these are
+    rotates by epoch, so that all clips are left out equally often. Fewer clips than one batch a
+    rank make one smaller batch. With `data.balance` an epoch is as long, and its clips are drawn
+    (see `sampling.Balance`).
 
     Args:
         index: The index that the shards belong to.
         shards: What to train on; no other shard is opened.
-        config: Crop, batch size, workers and shuffle buffer.
+        config: Crop, batch size, balance, workers, shuffle buffer and cache.
         clip_augmenters: Applied to each clip in turn, before it is cropped.
         seed: The experiment's seed.
         rank: This process among those that train together.
         world_size: How many train together.
 
     Attributes:
-        batch_size: Clips in each batch, unless one cannot be decoded.
+        batch_size: Clips in each batch of this rank, unless one cannot be decoded.
         steps_per_epoch: Batches in an epoch, on every rank.
-        left_out: Clips that are left out in an epoch, over all ranks.
+        left_out: By how many clips an epoch of all ranks is shorter than the set.
+        retries: Attempts to fetch a shard that failed and were made up for, in this epoch so far.
 
     Raises:
-        DataError: There are fewer shards than ranks.
+        ConfigError: The ranks cannot share a batch evenly.
+        DataError: There are fewer shards than ranks, or too little memory for the cache.
     """
 
     def __init__(
@@ -84,9 +107,12 @@ class TrainStream:
         self.rank = rank
         self.world_size = world_size
         self.clips = sum(shard.clips for shard in shards)
-        self.batch_size = min(config.batch_size, self.clips // world_size)
+        self.batch_size = min(_share(config.batch_size, world_size), self.clips // world_size)
         self.steps_per_epoch = self.clips // world_size // self.batch_size
         self.left_out = self.clips - world_size * self.steps_per_epoch * self.batch_size
+        self.retries = 0
+        if config.cache == "memory":
+            check_memory(index, shards)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yields the batches of one epoch; equal arguments give equal batches.
@@ -99,38 +125,76 @@ class TrainStream:
         Raises:
             DataError: A shard is broken; or a whole batch is, while other ranks wait for it.
         """
-        for batch in run_in_workers(partial(self._batches, epoch, first), self.config.num_workers):
-            for reason in batch.skipped:
-                logger.warning("left out: %s", reason)
-            if not batch.clip_ids:
-                self._check_alone(batch)
+        self.retries = 0
+        plan = _Plan(epoch, first, self._sampler.counts(epoch), self._clips)
+        batches = run_in_workers(
+            partial(self._make, plan),
+            self.config.num_workers,
+            timeout_s=self.config.worker_timeout_s,
+            on_note=self._count_retry,
+        )
+        for batch in batches:
+            self._report_skipped(batch)
             yield batch
 
-    def _batches(self, epoch: int, first: int, worker: int, workers: int) -> Iterator[Batch]:
-        samples = read_places(self.index, self._places(epoch))
-        order = random.Random(place_seed(self.seed, "order", epoch, self.rank))
+    @cached_property
+    def _sampler(self) -> Sampler:
+        total = self.clips - self.left_out
+        if not self.config.balance:
+            return Rotation(self.clips, total)
+        labels = [
+            sample.facts.labels
+            for shard in self.shards
+            for sample in read_samples(self.index, shard, self._count_retry)
+        ]
+        return Balance(labels, total=total, seed=self.seed)
+
+    @cached_property
+    def _clips(self) -> Clips:
+        if self.config.cache == "memory":
+            return DecodedClips(self.index, self.shards, self._count_retry)
+        return ShardedClips(self.index)
+
+    def _count_retry(self, reason: str) -> None:
+        self.retries += 1
+        logger.warning("%s", reason)
+
+    def _report_skipped(self, batch: Batch) -> None:
+        for reason in batch.skipped:
+            logger.warning("left out: %s", reason)
+        if not batch.clip_ids and self.world_size > 1:
+            raise DataError(
+                f"not one clip of a batch can be decoded: {'; '.join(batch.skipped)}",
+                where=self.index.folder,
+                hint="delete the shards and run stage 2 again; the other processes cannot go on",
+            )
+
+    def _make(self, plan: _Plan, worker: int, workers: int, on_retry: OnRetry) -> Iterator[Batch]:
+        """What one worker makes: its groups of this rank's stream, as batches."""
+        samples = plan.clips.read(self._places(plan), on_retry)
+        order = random.Random(place_seed(self.seed, "order", plan.epoch, self.rank))
         samples = shuffle(samples, self.config.shuffle_buffer, order)
-        for number, group in enumerate(in_groups(samples, self.batch_size)):
-            if number >= first and (number - first) % workers == worker:
-                with threads(1):  # as workers have: their number changes a sum's last bits
-                    batch = self._make_batch(group, epoch, number * self.batch_size)
-                yield batch
+        groups = enumerate(in_groups(samples, self.batch_size))
+        for number, group in islice(groups, plan.first + worker, None, workers):
+            with threads(1):  # as workers have: their number changes a sum's last bits
+                batch = self._make_batch(group, plan.epoch, number * self.batch_size)
+            yield batch
 
-    def _places(self, epoch: int) -> Iterator[Place]:
-        """The clips of this rank: its share of those that are not left out, shard by shard."""
+    def _places(self, plan: _Plan) -> Iterator[Place]:
+        """The clips of this rank: its share of those of the epoch, shard by shard."""
+        counts = plan.counts.tolist()
+        ends = accumulate(shard.clips for shard in self.shards)
+        starts = {s.name: end - s.clips for s, end in zip(self.shards, ends, strict=True)}
         shards = self.shards.copy()
-        random.Random(place_seed(self.seed, "shards", epoch)).shuffle(shards)
-        out = self._places_left_out(epoch)
-        places = ((shard, number) for shard in shards for number in range(shard.clips))
-        kept = (place for place in places if place not in out)
+        random.Random(place_seed(self.seed, "shards", plan.epoch)).shuffle(shards)
+        places = (
+            place
+            for shard in shards
+            for number in range(shard.clips)
+            for place in repeat((shard, number), counts[starts[shard.name] + number])
+        )
         share = self.steps_per_epoch * self.batch_size
-        return islice(kept, self.rank * share, (self.rank + 1) * share)
-
-    def _places_left_out(self, epoch: int) -> set[Place]:
-        """A window over all clips that moves on by its own length each epoch."""
-        places = [(shard, number) for shard in self.shards for number in range(shard.clips)]
-        start = epoch * self.left_out
-        return {places[i % self.clips] for i in range(start, start + self.left_out)}
+        return islice(places, self.rank * share, (self.rank + 1) * share)
 
     def _make_batch(self, samples: Sequence[Sample], epoch: int, start: int) -> Batch:
         """Decodes, augments and crops the samples at the positions from `start` on."""
@@ -138,7 +202,7 @@ class TrainStream:
         for position, sample in enumerate(samples, start):
             seed = place_seed(self.seed, "clip", epoch, self.rank, position)
             try:
-                waveform = decode_sample(sample, self.index.sample_rate)
+                waveform = torch.from_numpy(sample.decode(self.index.sample_rate))
             except AudioError as error:
                 skipped.append(f"{sample.facts.clip_id}: {error.what}")
                 continue
@@ -152,23 +216,6 @@ class TrainStream:
         if self.config.crop_s is None:
             return waveform
         return crop(waveform, round(self.config.crop_s * self.index.sample_rate), generator)
-
-    def _check_alone(self, batch: Batch) -> None:
-        if self.world_size > 1:
-            raise DataError(
-                f"not one clip of a batch can be decoded: {'; '.join(batch.skipped)}",
-                where=self.index.folder,
-                hint="delete the shards and run stage 2 again; the other processes cannot go on",
-            )
-
-
-def read_places(index: ShardIndex, places: Iterable[Place]) -> Iterator[Sample]:
-    """Stage: places, shard by shard, to the samples there; each shard is read once."""
-    for shard, group in groupby(places, key=itemgetter(0)):
-        numbers = {number for _, number in group}
-        for number, sample in enumerate(read_samples(index, shard)):
-            if number in numbers:
-                yield sample
 
 
 def shuffle(stream: Iterable[T], size: int, order: random.Random) -> Iterator[T]:
@@ -207,3 +254,13 @@ def _check_shares(index: ShardIndex, shards: Sequence[ShardInfo], world_size: in
             expected="at least one shard for each",
             hint="write smaller shards (--clips-per-shard), or use fewer processes",
         )
+
+
+def _share(batch_size: int, world_size: int) -> int:
+    share, rest = divmod(batch_size, world_size)
+    if rest:
+        raise ConfigError(
+            f"data.batch_size {batch_size} cannot be shared evenly by {world_size} processes",
+            expected=f"a multiple of {world_size}: it is the batch of all processes together",
+        )
+    return share

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asclf.data.shard_index import REWRITE, ShardIndex, ShardInfo
+from asclf.data.shard_web import fetch
 from asclf.errors import DataError
 
 
@@ -44,7 +45,7 @@ def stored_clips(index: ShardIndex, shard: ShardInfo) -> list[StoredClip]:
     Raises:
         DataError: The shard is missing, cut short, or holds something else; names it.
     """
-    path = index.path(shard)
+    path = fetch(index, shard)
     try:
         with tarfile.open(path, "r:") as tar:
             audio = [member for member in tar if member.name.endswith(".flac")]

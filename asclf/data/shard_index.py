@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from asclf.files import sha256_of, write_whole
 FORMAT: Final = 1
 INDEX = "index.json"
 REWRITE = "delete it and run stage 2 again"
+
+logger = logging.getLogger(__name__)
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -71,7 +74,8 @@ class ShardIndex:
         labels: All labels of the manifest.
         shards: The shards, sorted by name.
         skipped: Clips of the manifest that could not be read.
-        folder: Where the shards are; not part of the file.
+        folder: Where the shards are, or are kept once they are fetched; not part of the file.
+        url: The address that they are fetched from, if any; not part of the file either.
     """
 
     format: Literal[1] = FORMAT
@@ -82,6 +86,7 @@ class ShardIndex:
     shards: Annotated[tuple[ShardInfo, ...], Field(min_length=1)]
     skipped: tuple[SkippedClip, ...] = ()
     folder: Annotated[Path, Field(exclude=True)] = Path()
+    url: Annotated[str | None, Field(exclude=True)] = None
 
     @classmethod
     def load(cls, folder: Path) -> ShardIndex:
@@ -93,22 +98,33 @@ class ShardIndex:
         """
         path = folder / INDEX
         try:
-            index = _INDEX.validate_json(path.read_bytes())
+            content = path.read_bytes()
         except OSError as error:
             what = f"the index of the shards cannot be read: {error.strerror}"
             raise DataError(what, where=path, hint="run stage 2 first") from error
+        return replace(cls.parse(content, where=path), folder=folder)
+
+    @classmethod
+    def parse(cls, content: bytes, *, where: object) -> ShardIndex:
+        """Reads what an index file holds; it does not say where it lies.
+
+        Raises:
+            DataError: It is broken or of another format.
+        """
+        try:
+            index = _INDEX.validate_json(content)
         except ValidationError as error:
             what = f"this is no index of shards: {_describe(error.errors()[0])}"
-            raise DataError(what, where=path, hint=REWRITE) from error
-        return replace(index, folder=folder)
+            raise DataError(what, where=where, hint=REWRITE) from error
+        return replace(index, folder=Path(), url=None)
 
     def save(self) -> None:
         """Writes the index into its folder, in one piece."""
         write_whole(self.folder / INDEX, _INDEX.dump_json(self, indent=2) + b"\n")
 
     def path(self, shard: ShardInfo) -> Path:
-        """The file of a shard."""
-        return self.folder / shard.name
+        """The file of a shard; of one at an address, where it lies once it is fetched."""
+        return self.folder / (shard.name if self.url is None else f"{shard.sha256}.tar")
 
     @property
     def folds(self) -> tuple[int, ...]:
@@ -133,11 +149,17 @@ class ShardIndex:
     def verify(self, shards: Iterable[ShardInfo]) -> None:
         """Reads the given shards, and no others, and compares size and SHA-256 with the index.
 
+        Of shards at an address those are compared that are here already; one that differs is thrown
+        away, and fetched again when it is wanted.
+
         Raises:
             DataError: A shard is missing or differs; names it, what it is and what it should be.
         """
         for shard in shards:
-            _verify(self.path(shard), shard)
+            if self.url is None:
+                _verify(self.path(shard), shard)
+            elif self.path(shard).exists():
+                _keep_if_whole(self.path(shard), shard)
 
 
 def _verify(path: Path, shard: ShardInfo) -> None:
@@ -153,6 +175,14 @@ def _verify(path: Path, shard: ShardInfo) -> None:
     if found != shard.sha256:
         what, expected = f"the shard has SHA-256 {found}", shard.sha256
         raise DataError(what, where=path, expected=expected, hint=REWRITE)
+
+
+def _keep_if_whole(path: Path, shard: ShardInfo) -> None:
+    try:
+        _verify(path, shard)
+    except DataError as error:
+        logger.warning("%s; it is thrown away", error)
+        path.unlink(missing_ok=True)
 
 
 def _describe(error: Any) -> str:

@@ -1,24 +1,31 @@
-"""Shards to samples: what lies in the tar, not yet decoded.
+"""Shards to samples: what lies in the tar, decoded on request.
 
 Only bytes are taken from webdataset, never its decoders: those unpickle what a shard brings.
 """
 
 from __future__ import annotations
 
+import logging
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydantic.dataclasses
+from numpy.typing import NDArray
 from pydantic import PositiveInt, TypeAdapter, ValidationError
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
+from asclf.audio.io import load_audio
 from asclf.config.component import STRICT
 from asclf.data.manifest import Split
 from asclf.data.shard_index import REWRITE, ShardIndex, ShardInfo
-from asclf.errors import DataError
+from asclf.data.shard_web import OnRetry, fetch
+from asclf.errors import AudioError, DataError
+
+logger = logging.getLogger(__name__)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
@@ -52,14 +59,33 @@ class Sample:
         """The shard and the clip, for messages."""
         return f"{self.shard}: clip {self.facts.clip_id}"
 
+    def decode(self, sample_rate: int) -> NDArray[np.float32]:
+        """The clip's waveform (S,).
 
-def read_samples(index: ShardIndex, shard: ShardInfo) -> Iterator[Sample]:
+        Raises:
+            AudioError: The audio is broken, or not as long as the shard says.
+        """
+        waveform = load_audio(self.flac, sample_rate, where=self.where)
+        if len(waveform) != self.facts.samples:
+            what, expected = f"it has {len(waveform)} samples", f"{self.facts.samples}"
+            raise AudioError(what, where=self.where, expected=expected)
+        return waveform
+
+
+def read_samples(
+    index: ShardIndex, shard: ShardInfo, on_retry: OnRetry = logger.warning
+) -> Iterator[Sample]:
     """Yields the clips of a shard in the order in which they were written.
+
+    Args:
+        index: The index that the shard belongs to.
+        shard: What to read; one at an address is fetched first.
+        on_retry: Told of every attempt to fetch it that failed, but for the last.
 
     Raises:
         DataError: The shard is missing, cut short, or holds something else; names it.
     """
-    path = index.path(shard)
+    path = fetch(index, shard, on_retry)
     found = 0
     for entry in _read_tar(path):
         yield _parse(entry, path)

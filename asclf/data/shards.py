@@ -100,7 +100,8 @@ def _writing_to(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         what = f"the shards cannot be written: {error.strerror or error}"
-        raise DataError(what, where=error.filename or out) from error
+        hint = "run it again when that is mended: it goes on after the last whole shard"
+        raise DataError(what, where=error.filename or out, hint=hint) from error
 
 
 def _claim(out: Path, origin: Origin) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from asclf.data.shard_index import ShardIndex
+from asclf.data.shard_web import shards_at
 from asclf.data.splits import train_and_test
 from asclf.errors import CheckpointError, ConfigError, DataError
 from asclf.score.predict import OnClips, score_run
@@ -60,10 +61,10 @@ def open_shards(run: Run) -> ShardIndex:
         DataError: They are not there, or were written from another manifest since: what is a test
             clip now may have been trained on.
     """
-    shards = run.checkpoint.config.data.shards
-    if shards is None:
+    data = run.checkpoint.config.data
+    if data.shards is None:
         raise ConfigError("it does not say where its shards are", where=run.folder)
-    index = ShardIndex.load(Path(shards))
+    index = shards_at(data.shards, cache=data.shard_cache)
     if index.manifest_hash != run.manifest_hash:
         raise DataError(
             "these shards were made from another manifest",

@@ -181,6 +181,7 @@ class Loop:
             "seconds": sums.seconds,
             "clips_per_s": sums.clips / sums.seconds,
             "skipped": len(sums.skipped),
+            "retries": self.stream.retries,
             "nonfinite_steps": sums.nonfinite,
             **self._monitored(),
         }

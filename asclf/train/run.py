@@ -14,6 +14,7 @@ from asclf.config.experiment import ExperimentConfig, load_experiment
 from asclf.data.pipeline import TrainStream
 from asclf.data.seeds import place_seed
 from asclf.data.shard_index import ShardIndex, ShardInfo
+from asclf.data.shard_web import shards_at
 from asclf.data.splits import train_and_test
 from asclf.data.training_set import TrainingSet
 from asclf.device import threads
@@ -126,7 +127,7 @@ def open_index(config: ExperimentConfig, where: Path) -> ShardIndex:
             expected="a folder that `asclf shard` wrote",
             hint="add data.shards=DIR to the command",
         )
-    index = ShardIndex.load(Path(config.data.shards))
+    index = shards_at(config.data.shards, cache=config.data.shard_cache)
     if index.sample_rate != config.sample_rate:
         raise ConfigError(
             f"the shards in {index.folder} are at {index.sample_rate} Hz",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +75,77 @@ def damage_flac() -> Callable[[ShardIndex, ShardInfo, int], str]:
         return [sample.facts.clip_id for sample in read_samples(index, shard)][number]
 
     return damage
+
+
+class FaultyServer(ThreadingHTTPServer):
+    """Serves files of `folder`, with one fault a request as long as there are any in `faults`.
+
+    A fault is a status, `cut` (half the body), `corrupt` (a wrong byte in it) or `stall` (half of
+    it, and then nothing).
+
+    Attributes:
+        always: A fault of every request, after those in `faults`.
+        requests: Name and `Range` of every request.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _FaultyHandler)
+        self.folder = Path()
+        self.faults: list[str] = []
+        self.always = ""
+        self.requests: list[tuple[str, str | None]] = []
+        self.over = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """The address of the folder."""
+        return f"http://127.0.0.1:{self.server_port}/shards"
+
+
+class _FaultyHandler(BaseHTTPRequestHandler):
+    server: FaultyServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server, name = self.server, self.path.rpartition("/")[2]
+        fault = server.faults.pop(0) if server.faults else server.always
+        asked = self.headers.get("Range")
+        server.requests.append((name, asked))
+        self.close_connection = True
+        if fault.isdigit() or not (server.folder / name).exists():
+            self._begin(int(fault or 404), 0)
+            return
+        content = bytearray((server.folder / name).read_bytes())
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        if fault == "corrupt":
+            content[(start + len(content)) // 2] ^= 1
+        body = content[start:]
+        self._begin(206 if start else 200, len(body))
+        self.wfile.write(body[: len(body) // 2] if fault in ("cut", "stall") else body)
+        if fault == "stall":
+            server.over.wait(30)
+
+    def _begin(self, status: int, length: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def faulty_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
+    """A web server with faults, and clients that are less patient than usual."""
+    monkeypatch.setattr("asclf.data.shard_web.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("asclf.data.shard_web.SILENCE_S", 0.4)
+    with FaultyServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
+import signal
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,12 +12,12 @@ import torch
 from torch import Generator, Tensor
 
 from asclf.config.experiment import DataConfig
+from asclf.data.manifest import read_manifest, write_manifest
 from asclf.data.pipeline import TrainStream, crop, in_groups, shuffle
 from asclf.data.shard_index import ShardIndex
-from asclf.errors import DataError
+from asclf.data.shards import write_shards
+from asclf.errors import ConfigError, DataError
 from asclf.protocols import Batch
-
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
 
 class _Jitter:
@@ -196,7 +198,10 @@ def test_ranks_share_the_clips_and_make_equally_many_batches(
     make_shards, world_size: int, steps: int, batch_size: int, left_out: int
 ) -> None:
     index = make_shards(folds=(1, 2, 3), per_fold=9)  # shards of 4, 4, 1, 4, 4, 1, 4, 4 and 1 clips
-    streams = [_stream(index, rank=rank, world_size=world_size) for rank in range(world_size)]
+    streams = [
+        _stream(index, rank=rank, world_size=world_size, batch_size=4 * world_size)
+        for rank in range(world_size)
+    ]
     seen: Counter[str] = Counter()
     for epoch in range(27):
         shares = [_clip_ids(stream, epoch) for stream in streams]
@@ -208,6 +213,24 @@ def test_ranks_share_the_clips_and_make_equally_many_batches(
     assert {stream.left_out for stream in streams} == {left_out}
     assert {stream.steps_per_epoch for stream in streams} == {steps}
     assert seen == {f"c{number}": 27 - left_out for number in range(27)}
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 6])
+def test_more_ranks_are_the_same_recipe(make_shards, world_size: int) -> None:
+    index = make_shards(folds=(1, 2), per_fold=9, clips_per_shard=2)
+    alone = _stream(index, batch_size=6)
+    for rank in range(world_size):
+        shared = _stream(index, batch_size=6, rank=rank, world_size=world_size)
+        assert shared.steps_per_epoch == alone.steps_per_epoch
+        assert shared.left_out == alone.left_out
+        assert shared.batch_size * world_size == alone.batch_size
+
+
+def test_a_batch_that_the_ranks_cannot_share_is_an_error_before_anything_starts(
+    make_shards,
+) -> None:
+    with pytest.raises(ConfigError, match=r"data\.batch_size 4 cannot be shared evenly by 3"):
+        _stream(make_shards(), world_size=3)
 
 
 def test_fewer_shards_than_ranks_is_an_error_before_anything_starts(make_shards) -> None:
@@ -223,6 +246,67 @@ def test_no_shard_is_opened_but_those_given(make_shards) -> None:
         index, index.select([1]), config=DataConfig(num_workers=0), clip_augmenters=(), seed=0
     )
     assert sorted(_flat(stream)) == [f"c{number}" for number in range(6)]
+
+
+# Balance and cache --------------------------------------------------------------------------------
+
+
+def _classes(stream: TrainStream, epoch: int) -> list[float]:
+    return sum(batch.targets.sum(0) for batch in stream.epoch(epoch)).tolist()
+
+
+def test_balance_makes_rare_classes_as_frequent_as_the_others(tmp_path, make_manifest) -> None:
+    manifest = make_manifest(folds=(1, 2), per_fold=9)
+    clips = read_manifest(manifest)
+    rare = [clip for clip in clips if clip.labels != ("dog",) or clip.clip_id == "c1"]
+    write_manifest(manifest, rare)  # 6 cats, 1 dog, 6 times rain
+    index = write_shards(manifest, tmp_path / "s", sample_rate=8000, clips_per_shard=4)
+    stream = _stream(index, batch_size=4, balance=True)
+    assert (stream.steps_per_epoch, stream.left_out) == (3, 1)
+    for epoch in range(3):
+        assert _classes(stream, epoch) == [4, 4, 4]
+    assert _flat(stream, 0) != _flat(stream, 1)
+
+
+@pytest.mark.parametrize("option", [{"balance": True}, {"cache": "memory"}])
+def test_options_hold_whoever_makes_the_batches(make_shards, damage_flac, option) -> None:
+    index = make_shards(folds=(1, 2, 3), per_fold=7, samples=(300, 400, 500))
+    damage_flac(index, index.shards[0], 1)
+    options = {"augmenters": [_Jitter(), _Tail()], "crop_s": 0.04, "shuffle_buffer": 5, **option}
+    expected = list(_stream(index, **options).epoch(3))
+    _assert_equal(expected, list(_stream(index, num_workers=2, **options).epoch(3)))
+    if "cache" in option:
+        _assert_equal(expected, list(_stream(index, **{**options, "cache": "none"}).epoch(3)))
+
+
+def test_ranks_share_a_balanced_epoch(make_shards) -> None:
+    index = make_shards(folds=(1, 2), per_fold=8)
+    together = [
+        clip_id
+        for rank in range(2)
+        for clip_id in _flat(_stream(index, rank=rank, world_size=2, balance=True))
+    ]
+    assert sorted(together) == sorted(_flat(_stream(index, balance=True)))
+
+
+def test_a_cache_that_does_not_fit_is_refused_before_anything_is_read(
+    make_shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asclf.data.clips.available_memory", lambda: 100)
+    with pytest.raises(DataError, match=r"set data\.cache=none"):
+        _stream(make_shards(), cache="memory")
+
+
+@pytest.mark.fault
+def test_a_worker_that_hangs_ends_the_epoch(make_shards) -> None:
+    class Hang:
+        def augment_clip(self, waveform: Tensor, generator: Generator) -> Tensor:  # noqa: ARG002
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return waveform
+
+    stream = _stream(make_shards(), augmenters=[Hang()], num_workers=2, worker_timeout_s=0.3)
+    with pytest.raises(DataError, match=r"worker 1 of 2 .* has made nothing for 0\.3 s"):
+        list(stream.epoch(0))
 
 
 # Cropping -----------------------------------------------------------------------------------------
