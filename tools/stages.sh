@@ -3,7 +3,8 @@
 #
 # A line `some_name=default #: help`, here or in run.sh, declares an option --some-name. A recipe
 # reads the command line with `parse_options "$@"`, names its data with `use_dataset`, runs its own
-# stages 0 and 1 with `run_stage`, and ends with `run_shared_stages`.
+# stages 0 and 1 with `run_stage`, and ends with `run_shared_stages`. One of a dataset that can be
+# downloaded names that with `use_release`, and ends with `run_release_stages`.
 
 stage=0       #: first stage to run
 stop_stage=7  #: last stage to run
@@ -14,8 +15,12 @@ name=         #: name of the experiment's folder below exp/
 work_dir=     #: folder for data/, shards/ and exp/; without it, the recipe's own
 nproc=1       #: training processes
 engine=torch  #: what runs the training steps
-pretrain=     #: what to pre-train on
+manifest=     #: file for the list of clips; without it, named after the data in data/
+pretrain=     #: none, a recipe or manifest to pre-train on, or a checkpoint to start from
+pretrain_data_dir= #: folder of that recipe's release; without it, its stage 0 downloads one
+pretrain_set= #: values laid over --set for the pre-training alone
 results=      #: folder whose RESULTS.md keeps every score
+data_dir=     # folder of the release, an option where there is one
 data_licence= # of the recordings, for the model card
 folds_known=  # how many folds the dataset has, where the shards may hold fewer
 
@@ -37,7 +42,7 @@ declared_options() { # one a line: --some-name help
 print_help() {
   sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$recipe_dir/run.sh"
   printf '\nOptions:\n'
-  declared_options | while read -r flag help; do printf '  %-18s %s\n' "$flag" "$help"; done
+  declared_options | while read -r flag help; do printf '  %-20s %s\n' "$flag" "$help"; done
 }
 
 unknown_option() { # FLAG
@@ -72,8 +77,21 @@ check_options() {
   [[ $stage =~ ^[0-7]$ && $stop_stage =~ ^[0-7]$ ]] || die "a stage is a number from 0 to 7"
   [[ $folds =~ ^[0-9\ ]*$ ]] || die "--folds '$folds' is no list of numbers"
   [[ $nproc == 1 ]] || die "--nproc $nproc: training runs in one process; leave it at 1"
-  [[ -z $pretrain ]] || die "--pretrain $pretrain: there is no pre-training yet; leave it out"
-  work_dir=$(from_caller "${work_dir:-$recipe_dir}")
+  check_pretrain
+  given_work_dir=$(from_caller "$work_dir")
+  work_dir=${given_work_dir:-$recipe_dir}
+}
+
+check_pretrain() {
+  [[ $pretrain != none ]] || pretrain=
+  if [[ -n $pretrain ]] && ! is_recipe "$pretrain"; then
+    pretrain=$(from_caller "$pretrain")
+    [[ -e $pretrain ]] || die "--pretrain: $pretrain is not there, and no recipe has that name"
+  fi
+}
+
+is_recipe() { # NAME
+  [[ -f $recipe_dir/../$1/run.sh ]]
 }
 
 from_caller() { # PATH: the same, as seen from where the recipe was called, if it is given at all
@@ -86,11 +104,17 @@ use_dataset() { # NAME: sets up, reads the configuration, and says where everyth
   cd "$recipe_dir" || exit
   read -ra overrides <<<"$set train.engine=$engine"
   sample_rate=$(asclf config show "$config" "${overrides[@]}" | awk '$1 == "sample_rate" {print $2}')
-  manifest=$work_dir/data/$1.jsonl
+  manifest=$(from_caller "${manifest:-$work_dir/data/$1.jsonl}")
   shards=$work_dir/shards/$1_$sample_rate
   setting=$(basename "$config" .yaml)
   [[ $setting == "$1"* ]] || setting=$1_$setting
-  exp=$work_dir/exp/${name:-$setting}
+  exp=$work_dir/exp/${name:-$setting${pretrain:+_from_$(basename "$pretrain" .jsonl)}}
+}
+
+use_release() { # FOLDER FILE ARGUMENT…: the release is data/FOLDER, or --data-dir, and has that file
+  release=$(from_caller "${data_dir:-$work_dir/data/$1}")
+  release_file=$release/$2
+  list_arguments=("${@:3}") # the recipe's own, for its local/prepare.py
 }
 
 asclf() {
@@ -116,13 +140,46 @@ needs() { # FILE NUMBER: stops, unless the file (or one of that pattern) is ther
     die "$1 is missing, which stage $2 makes; run with --stage $2"
 }
 
+fetch_release() {
+  if [[ -n $data_dir ]]; then
+    echo "nothing to do: the release is in $release"
+  else
+    "$PYTHON" local/prepare.py download --out "$release"
+  fi
+}
+
+list_release() {
+  needs "$release_file" 0
+  "$PYTHON" local/prepare.py manifest --data-dir "$release" --out "$manifest" "${list_arguments[@]}"
+}
+
 make_shards() {
   needs "$manifest" 1
   asclf shard "$manifest" "$shards" --sample-rate "$sample_rate"
 }
 
 pre_train() {
-  echo "nothing to do: no --pretrain is asked for"
+  local clips=$pretrain values
+  if [[ -z $pretrain ]]; then
+    echo "nothing to do: no --pretrain is asked for"
+  elif ! pre_trains_here; then
+    echo "nothing to do: training starts from $pretrain; what it has heard is not known here"
+  else
+    needs "$manifest" 1
+    if is_recipe "$pretrain"; then
+      clips=$exp/pretrain/$pretrain.jsonl
+      bash "../$pretrain/run.sh" --stop-stage 1 --name pretrain --manifest "$clips" \
+        ${given_work_dir:+--work-dir "$given_work_dir"} \
+        ${pretrain_data_dir:+--data-dir "$(from_caller "$pretrain_data_dir")"}
+    fi
+    asclf shard "$clips" "$exp/pretrain/shards" --sample-rate "$sample_rate" --without "$manifest"
+    read -ra values <<<"$pretrain_set"
+    train "$exp/pretrain" "data.shards=$exp/pretrain/shards" "${overrides[@]}" "${values[@]}"
+  fi
+}
+
+pre_trains_here() { # whether stage 3 trains; otherwise there is a checkpoint, or nothing
+  [[ -n $pretrain ]] && { is_recipe "$pretrain" || [[ $pretrain == *.jsonl ]]; }
 }
 
 folds_in_shards() {
@@ -132,15 +189,27 @@ print(*ShardIndex.load(pathlib.Path(sys.argv[1])).folds)' "$shards"
 }
 
 fine_tune() {
+  local left_out=$folds start=() weights=$pretrain
   needs "$shards/index.json" 2
-  asclf train --config "$config" --exp "$exp" --folds "${folds:-$(folds_in_shards)}" --resume \
-    "data.shards=$shards" "${overrides[@]}"
+  if pre_trains_here; then
+    weights=$exp/pretrain/all
+    needs "$weights/final.safetensors" 3
+  fi
+  [[ -z $weights ]] || start=("init.checkpoint=$weights" init.strict=false "init.drop=[head]")
+  left_out=${left_out:-$(folds_in_shards)} # none where the dataset has a split
+  train "$exp" ${left_out:+--folds "$left_out"} "data.shards=$shards" "${overrides[@]}" "${start[@]}"
+}
+
+train() { # EXP ARGUMENT…
+  asclf train --config "$config" --exp "$1" --resume "${@:2}"
 }
 
 score_runs() {
+  local missing
+  missing=$(cat "${manifest%.jsonl}.missing" 2>/dev/null) || missing=
   needs "$exp/*/final.safetensors" 4
   asclf score "$exp" ${folds:+--folds "$folds"} ${results:+--results "$results"} \
-    ${folds_known:+--official-folds "$folds_known"}
+    ${folds_known:+--official-folds "$folds_known"} ${missing:+--missing "$missing"}
 }
 
 export_model() {
@@ -163,4 +232,10 @@ run_shared_stages() {
   run_stage 5 score score_runs
   run_stage 6 export export_model
   run_stage 7 benchmark benchmark_model
+}
+
+run_release_stages() {
+  run_stage 0 download fetch_release
+  run_stage 1 manifest list_release
+  run_shared_stages
 }

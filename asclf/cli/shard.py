@@ -6,6 +6,7 @@ was cut off is continued by the same command. Clips that cannot be read are name
 Examples:
   asclf shard data/esc50/manifest.jsonl shards/esc50
   asclf shard manifest.jsonl shards/32k --sample-rate 32000 --clips-per-shard 100
+  asclf shard us8k.jsonl shards/pretrain --without esc50.jsonl
 """
 
 from __future__ import annotations
@@ -38,15 +39,23 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help=f"most clips in a shard (default: {DEFAULT_CLIPS_PER_SHARD})",
     )
+    parser.add_argument(
+        "--without",
+        type=Path,
+        metavar="TARGET",
+        help="leave out clips whose recording (source_id) is in this manifest as well, so that a "
+        "model can be pre-trained on the rest; OUT.jsonl lists them",
+    )
 
 
 def run(options: Namespace) -> int:
     """Runs the verb."""
     from asclf.data.shards import write_shards
 
+    manifest = _without(options) if options.without else options.manifest
     with bar("sharding", "clips") as show:
         index = write_shards(
-            options.manifest,
+            manifest,
             options.out,
             sample_rate=options.sample_rate,
             clips_per_shard=options.clips_per_shard,
@@ -60,3 +69,16 @@ def run(options: Namespace) -> int:
         f"in {len(index.shards)} shards; {len(index.skipped)} left out"
     )
     return 0
+
+
+def _without(options: Namespace) -> Path:
+    """The manifest of what `--without` leaves, written beside the shards."""
+    from asclf.data.overlap import write_without
+
+    rest: Path = options.out.with_name(f"{options.out.name}.jsonl")
+    clips, recordings = write_without(options.manifest, options.without, rest)
+    print(
+        f"{rest}: {clips} clips of {recordings} recordings that {options.without} has as well "
+        "are left out"
+    )
+    return rest

@@ -19,22 +19,5 @@ parse_options "$@"
 [[ $subset == esc10 || $subset == esc50 ]] || die "--subset is esc10 or esc50, not '$subset'"
 config=${config:-conf/${subset}_small.yaml}
 use_dataset "$subset"
-release=$(from_caller "$data_dir")
-release=${release:-$work_dir/data/ESC-50}
-
-download() {
-  if [[ -n $data_dir ]]; then
-    echo "nothing to do: the release is in $release"
-  else
-    "$PYTHON" local/prepare.py download --out "$release"
-  fi
-}
-
-list_clips() {
-  needs "$release/meta/esc50.csv" 0
-  "$PYTHON" local/prepare.py manifest --data-dir "$release" --subset "$subset" --out "$manifest"
-}
-
-run_stage 0 download download
-run_stage 1 manifest list_clips
-run_shared_stages
+use_release ESC-50 meta/esc50.csv --subset "$subset"
+run_release_stages

@@ -25,7 +25,12 @@ def alike(one: str, other: str) -> float:
 
 
 def test_recipes_are_found() -> None:
-    assert {path.parent.name for path in RECIPES} >= {"esc50", "synth"}
+    assert {path.parent.name for path in RECIPES} >= {
+        "esc50",
+        "speechcommands",
+        "synth",
+        "urbansound8k",
+    }
     assert len(RECIPES) == len([path for path in (ROOT / "egs").iterdir() if path.is_dir()])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_recipe_run_again_trains_nothing_again(done: tuple[Path, str]) -> None:
 
 
 @pytest.mark.parametrize("folder", ["data", "shards", "exp"])
-@pytest.mark.parametrize("name", ["synth", "esc50"])
+@pytest.mark.parametrize("name", ["synth", "esc50", "urbansound8k", "speechcommands"])
 def test_what_a_recipe_writes_is_no_part_of_the_checkout(name: str, folder: str) -> None:
     path = f"egs/{name}/{folder}/anything"
     subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT, check=True)
@@ -103,7 +104,7 @@ def test_stage_3_alone_says_that_nothing_is_asked_for(tmp_path: Path) -> None:
         (["3"], "'3' is no option"),
         (["--folds", "one"], "--folds 'one' is no list of numbers"),
         (["--nproc", "2"], "--nproc 2: training runs in one process"),
-        (["--pretrain", "us8k"], "--pretrain us8k: there is no pre-training yet"),
+        (["--pretrain", "us8k"], "us8k is not there, and no recipe has that name"),
         (["--engine", "deepspeed"], "`engine` is \"deepspeed\"; expected 'torch'"),
         (["--set", "sead=1"], "unknown key 'sead'; did you mean 'seed'?"),
         (["--config", "conf/none.yaml"], "conf/none.yaml: cannot read the configuration"),
@@ -117,6 +118,34 @@ def test_option_that_cannot_be_used_is_one_line(
     assert message in stopped.stderr
     assert stopped.stdout == ""
     assert not list(tmp_path.iterdir())
+
+
+def test_pre_training_leaves_out_what_the_target_has_and_starts_every_fold(
+    done: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, _ = done
+    release = tmp_path / "ESC-50"
+    rows = ["filename,fold,category,esc10,src_file"]
+    for fold, source in enumerate(["1-tone-0", "b", "c", "d"], 1):
+        rows += [f"{fold}-{label}.wav,{fold},{label},False,{source}" for label in ("dog", "cat")]
+    (release / "meta").mkdir(parents=True)
+    (release / "meta" / "esc50.csv").write_text("\n".join(rows) + "\n")
+    (release / "audio").mkdir()
+    sounds = sorted((folder / "data" / "audio").glob("*.wav"))
+    for row, sound in zip(rows[1:], sounds, strict=False):
+        shutil.copy(sound, release / "audio" / row.partition(",")[0])
+    options = ["--pretrain", "esc50", "--pretrain-data-dir", str(release), "--stop-stage", "4"]
+    tiny = ["--work-dir", str(folder), "--stage", "3", *TINY, "--pretrain-set", "seed=7"]
+    run = recipe(*tiny, *options, cwd=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "2 clips of 1 recordings that" in run.stdout
+    exp = folder / "exp" / "synth_from_esc50"
+    assert (exp / "pretrain" / "all" / "final.safetensors").is_file()
+    assert "seed: 7" in (exp / "pretrain" / "all" / "config.yaml").read_text("utf-8")
+    for fold in ("fold1", "fold2"):
+        tuned = (exp / fold / "config.yaml").read_text("utf-8")
+        assert f"checkpoint: {exp}/pretrain/all" in tuned.replace('"', "")
+        assert "seed: 0" in tuned
 
 
 def test_help_shows_every_option_and_the_stages(tmp_path: Path) -> None:

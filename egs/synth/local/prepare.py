@@ -1,8 +1,10 @@
 """Makes a small dataset of generated sounds, and its manifest.
 
     python local/prepare.py audio --out data/audio
+    python local/prepare.py audio --task multi --out data/audio_multi
     python local/prepare.py manifest --audio data/audio --out data/synth.jsonl
 
+A clip has one sound, or with `--task multi` one to three that are heard together.
 Every clip has random parameters and noise of its own, from 20 dB below the sound up to as strong as
 it, so that a model has something to learn. A clip's sound follows from its name alone.
 """
@@ -102,14 +104,24 @@ def inside(values: Signal, low: float, high: float) -> NDArray[np.bool_]:
     return (low <= values) & (values < high)
 
 
-def make_clip(name: str, label: str) -> Signal:
-    """A clip of a class, with noise, at most 0.9 loud; the same for the same name."""
+def make_clip(name: str) -> Signal:
+    """A clip of the sounds that its name tells, with noise, at most 0.9 loud.
+
+    Each sound after the first is up to 6 dB below it. The same name gives the same clip.
+    """
     random = np.random.default_rng(zlib.crc32(name.encode()))
-    sound = CLASSES[label](random)
+    first, *others = read_labels(name)
+    mix = at_level(CLASSES[first](random), 0)
+    for label in others:
+        mix += at_level(CLASSES[label](random), -random.uniform(0, 6))
     noise = random.standard_normal(TIME_S.size)
-    snr_db = random.uniform(0, 20)
-    mix: Signal = sound / rms(sound) + noise / rms(noise) * 10 ** (-snr_db / 20)
+    mix += at_level(noise, -random.uniform(0, 20))
     return mix * (random.uniform(0.05, 0.9) / np.abs(mix).max())
+
+
+def at_level(signal: Signal, level_db: float) -> Signal:
+    """A signal at a level, 0 dB being a root mean square of 1."""
+    return signal / rms(signal) * 10 ** (level_db / 20)
 
 
 def rms(signal: Signal) -> float:
@@ -117,14 +129,22 @@ def rms(signal: Signal) -> float:
     return float(np.sqrt(np.mean(signal**2)))
 
 
-def make_audio(out: Path, clips_per_class: int) -> None:
-    """Writes `FOLD-LABEL-NUMBER.wav` for every clip, the folds in turn."""
+def make_audio(out: Path, clips_per_class: int, *, is_multi: bool = False) -> None:
+    """Writes `FOLD-LABEL+LABEL-NUMBER.wav` for every clip, the folds in turn."""
     out.mkdir(parents=True, exist_ok=True)
     for label in CLASSES:
         for number in range(clips_per_class):
-            name = f"{FOLDS[number % len(FOLDS)]}-{label}-{number}"
-            soundfile.write(out / f"{name}.wav", make_clip(name, label), SAMPLE_RATE)
+            labels = "+".join([label, *(draw_others(label, number) if is_multi else ())])
+            name = f"{FOLDS[number % len(FOLDS)]}-{labels}-{number}"
+            soundfile.write(out / f"{name}.wav", make_clip(name), SAMPLE_RATE)
     print(f"{clips_per_class} clips of each of {len(CLASSES)} classes in {out}")
+
+
+def draw_others(label: str, number: int) -> list[str]:
+    """None to two sounds that are heard beside a clip's first."""
+    random = np.random.default_rng(zlib.crc32(f"{label}-{number}".encode()))
+    others = [other for other in CLASSES if other != label]
+    return [str(other) for other in random.choice(others, random.integers(3), replace=False)]
 
 
 def make_manifest(audio: Path, out: Path) -> None:
@@ -136,8 +156,13 @@ def make_manifest(audio: Path, out: Path) -> None:
 
 def read_name(path: Path) -> Clip:
     """The clip of a file."""
-    fold, label, _ = path.stem.split("-")
-    return Clip(path.stem, path, (label,), fold=int(fold), source_id=path.stem)
+    fold, _, _ = path.stem.split("-")
+    return Clip(path.stem, path, read_labels(path.stem), fold=int(fold), source_id=path.stem)
+
+
+def read_labels(name: str) -> tuple[str, ...]:
+    """The labels in the name of a clip."""
+    return tuple(name.split("-")[1].split("+"))
 
 
 def main() -> None:
@@ -147,12 +172,13 @@ def main() -> None:
     audio = steps.add_parser("audio", help="generate the sounds")
     audio.add_argument("--out", type=Path, required=True)
     audio.add_argument("--clips-per-class", type=int, default=20)
+    audio.add_argument("--task", choices=("single", "multi"), default="single")
     manifest = steps.add_parser("manifest", help="list them")
     manifest.add_argument("--audio", type=Path, required=True)
     manifest.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     if options.step == "audio":
-        make_audio(options.out, options.clips_per_class)
+        make_audio(options.out, options.clips_per_class, is_multi=options.task == "multi")
     else:
         make_manifest(options.audio, options.out)
 

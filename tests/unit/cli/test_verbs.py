@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,24 @@ def test_shard_says_what_it_wrote_and_left_out(
     line = capsys.readouterr().out
     assert line.startswith(f"{out}: 18 clips (")
     assert line.endswith("3 labels, folds 1, 2) in 6 shards; 1 left out\n")
+
+
+def test_shard_without_another_dataset_says_how_much_that_left_out(
+    tiny_shards: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    clips = [
+        replace(clip, source_id=f"recording {clip.fold}")
+        for clip in read_manifest(tiny_shards.parent / "manifest.jsonl")
+    ]
+    manifest, target, out = (tmp_path / name for name in ("m.jsonl", "target.jsonl", "pretrain"))
+    write_manifest(manifest, clips)
+    write_manifest(target, [clip for clip in clips if clip.fold == 2])
+    assert main(["shard", str(manifest), str(out), "--without", str(target)]) == 0
+    told, line = capsys.readouterr().out.splitlines()
+    rest = tmp_path / "pretrain.jsonl"
+    left_out = f"10 clips of 1 recordings that {target} has as well are left out"
+    assert told == f"{rest}: {left_out}"
+    assert line.endswith("3 labels, folds 1) in 1 shards; 0 left out")
 
 
 def test_shard_of_an_absent_manifest_is_one_line(tmp_path: Path, capsys: Capture) -> None:
