@@ -21,6 +21,8 @@ from asclf.cli._parser import VerbParser, nearest
 from asclf.errors import AsclfError, MissingExtraError, UsageError
 
 VERBS = {
+    "init": "begin with a folder of recordings: look at each, deal folds, write a script",
+    "leakage": "look for what training has in common with test",
     "shard": "write the clips of a manifest into shards, checked and resampled",
     "train": "train a classifier, one run for each fold left out",
     "score": "score the runs of an experiment on the folds they never saw",
