@@ -28,7 +28,7 @@ LAG = 4
 """Frames between the two times of a difference."""
 NUM_BITS = 24
 LOW_HZ, HIGH_HZ = 200.0, 7000.0
-LOWEST_DB = -95.0
+LOWEST_DB = -102.0
 """Level of a band, in dB below full scale, under which it is taken for quantisation noise."""
 RANGE_DB = 50.0
 """How far below the loudest band of its frame a band may lie and still count."""

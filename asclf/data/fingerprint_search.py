@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from asclf.data.fingerprint import HOP_S, NUM_BITS, Fingerprint, Words
 
-MOST_ERRORS = 0.3
-"""Share of differing bits up to which two stretches are one sound; unrelated ones differ in 0.5."""
+MOST_ERRORS = 0.35
+"""Share of differing bits up to which two stretches are one sound, as in the paper that
+`asclf.data.fingerprint` names; unrelated ones differ in 0.5."""
 BITS_PER_DRAW = 8
 """Valid bits that count as one independent draw: windows overlap, and so do pairs of bands."""
 DEVIATIONS = 6.0
