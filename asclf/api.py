@@ -30,7 +30,7 @@ def load(path: str | Path) -> Classifier:
     if not _may_hold_checkpoint(path):
         raise _nothing_to_load(path)
     try:
-        from asclf.score.predict import CheckpointClassifier
+        from asclf.score.classifier import CheckpointClassifier
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("asclf"):
             raise

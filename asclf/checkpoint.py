@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from asclf.bundle.activation import Activation
 from asclf.config import ExperimentConfig
 from asclf.config.component import STRICT
 from asclf.config.experiment import bind_experiment
@@ -58,6 +59,11 @@ class Checkpoint:
     config: ExperimentConfig
     labels: LabelMap
     meta: CheckpointMeta
+
+    @property
+    def activation(self) -> Activation:
+        """What makes scores of the logits; labels that may be heard together have sigmoids."""
+        return "sigmoid" if self.config.multi_label else "softmax"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: CheckpointMeta) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from asclf.bundle.card import model_card
 from asclf.bundle.golden import Golden, save_golden
 from asclf.bundle.manifest import BundleManifest, FileInfo, parse_manifest
+from asclf.bundle.unknown import UnknownRule
 from asclf.errors import BundleError
 from asclf.files import sha256_of, write_whole
 
@@ -56,6 +57,17 @@ def read_bundle(folder: Path) -> BundleManifest:
             expected="a folder that `asclf export` wrote",
         ) from error
     return parse_manifest(text, path)
+
+
+def store_unknown(folder: Path, rule: UnknownRule) -> BundleManifest:
+    """Gives a bundle its threshold for `unknown`, in place of one that it may have.
+
+    Raises:
+        BundleError: It is no whole bundle.
+    """
+    manifest = replace(verify_bundle(folder), unknown=rule)
+    write_whole(folder / MANIFEST, manifest.to_json())
+    return manifest
 
 
 def verify_bundle(folder: Path) -> BundleManifest:

@@ -10,6 +10,8 @@ from typing import Any
 import pydantic
 from pydantic.dataclasses import dataclass
 
+from asclf.bundle.activation import Activation
+from asclf.bundle.unknown import UnknownRule
 from asclf.config.component import STRICT
 from asclf.errors import BundleError
 
@@ -88,6 +90,9 @@ class BundleManifest:
         labels: In the order of the logits.
         frontend: Description of the front end, as `asclf.audio.features.compute_features` takes it.
         input: Feats; output: logits.
+        embedding: The second output, what the head is given; `null` in a bundle that has none.
+        activation: What makes scores of logits; `sigmoid` where labels may be heard together.
+        unknown: When the answer is `unknown`; `null` where that has not been calibrated.
         network: Size and cost.
         training: Where the weights come from.
         parity: What the export measured.
@@ -101,6 +106,9 @@ class BundleManifest:
     frontend: dict[str, Any]
     input: TensorInfo
     output: TensorInfo
+    embedding: TensorInfo | None = None
+    activation: Activation = "softmax"
+    unknown: UnknownRule | None = None
     network: NetworkFacts
     training: TrainingFacts
     parity: ParityFacts

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from asclf.bundle.activation import Activation, activate
+from asclf.bundle.unknown import UNKNOWN, UnknownRule
 from asclf.errors import DataError
 
 Source = str | Path | NDArray[np.floating[Any]]
@@ -20,9 +22,11 @@ class Prediction:
     """The scores of one clip.
 
     Attributes:
-        label: The label with the highest score; the first of them where several share it.
-        score: Its score, in [0, 1].
-        scores: The score of every label, in the order of the label map; they sum to 1.
+        label: The label with the highest score, the first of them where several share it; or
+            `unknown`, where the model has a threshold and the clip is below it.
+        score: The highest score, in [0, 1].
+        scores: The score of every label, in the order of the label map. They sum to 1, but for a
+            model of labels that may be heard together, where each stands for itself.
         clip: The file that was classified, or what else it came from.
     """
 
@@ -33,27 +37,31 @@ class Prediction:
 
     @classmethod
     def from_logits(
-        cls, logits: NDArray[np.floating[Any]], labels: Sequence[str], clip: str
+        cls,
+        logits: NDArray[np.floating[Any]],
+        labels: Sequence[str],
+        clip: str,
+        activation: Activation = "softmax",
+        unknown: UnknownRule | None = None,
     ) -> Prediction:
         """Turns the logits (C,) of one clip into scores.
 
         Raises:
             DataError: A logit is NaN or infinite.
         """
-        if not np.isfinite(logits).all():
-            raise DataError(
-                "the network's logits are not finite",
-                where=clip,
-                expected="finite numbers",
-                hint="the weights are broken or of another front end",
-            )
-        scores = dict(zip(labels, softmax(logits).tolist(), strict=True))
-        label = max(scores, key=scores.__getitem__)
-        return cls(label, scores[label], scores, clip)
+        check_finite(logits, clip)
+        scores = dict(zip(labels, activate(logits, activation).tolist(), strict=True))
+        best = max(scores, key=scores.__getitem__)
+        is_unknown = unknown is not None and bool(unknown.is_unknown(logits, activation))
+        return cls(UNKNOWN if is_unknown else best, scores[best], scores, clip)
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """The `k` best labels with their scores, best first."""
         return sorted(self.scores.items(), key=lambda item: -item[1])[:k]
+
+    def above(self, threshold: float) -> list[tuple[str, float]]:
+        """The labels with a score of at least `threshold`, best first."""
+        return [item for item in self.top(len(self.scores)) if item[1] >= threshold]
 
 
 class Classifier(Protocol):
@@ -64,14 +72,44 @@ class Classifier(Protocol):
         """The labels, in the order of the logits."""
         ...
 
+    @property
+    def sample_rate(self) -> int:
+        """The sample rate of the model in Hz."""
+        ...
+
+    @property
+    def activation(self) -> Activation:
+        """What makes scores of its logits."""
+        ...
+
+    @property
+    def unknown(self) -> UnknownRule | None:
+        """When it answers `unknown`, where that has been calibrated."""
+        ...
+
     def predict(self, source: Source, sample_rate: int | None = None) -> Prediction:
         """Classifies an audio file, or samples in [−1, 1] at `sample_rate` (Hz)."""
         ...
 
+    def embed(self, source: Source, sample_rate: int | None = None) -> NDArray[np.float32]:
+        """The embedding (D,) of an audio file or of samples: what the head is given."""
+        ...
 
-def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Logits (…, C) to scores (…, C) that sum to 1, in float64 and without overflow."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    powers = np.exp(shifted)
-    scores: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return scores
+    def batch_logits(self, waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Waveforms (B, S) at the model's sample rate → logits (B, C), in one run."""
+        ...
+
+
+def check_finite(logits: NDArray[np.floating[Any]], clip: str) -> None:
+    """Makes sure that no logit is NaN or infinite.
+
+    Raises:
+        DataError: One is.
+    """
+    if not np.isfinite(logits).all():
+        raise DataError(
+            "the network's logits are not finite",
+            where=clip,
+            expected="finite numbers",
+            hint="the weights are broken or of another front end",
+        )

@@ -42,6 +42,7 @@ class OnnxNetwork:
                 hint="update onnxruntime, or export the model again",
             ) from error
         self._input = self._session.get_inputs()[0].name
+        self._outputs = [output.name for output in self._session.get_outputs()]
 
     def logits(self, feats: Array) -> Array:
         """Feats (B, T, F) → logits (B, C).
@@ -49,10 +50,28 @@ class OnnxNetwork:
         Raises:
             BundleError: The network cannot run on feats of this shape.
         """
+        return self._run(feats, self._outputs[0])
+
+    def embedding(self, feats: Array) -> Array:
+        """Feats (B, T, F) → what the head is given, (B, D).
+
+        Raises:
+            BundleError: The network has no such output, or cannot run on feats of this shape.
+        """
+        if len(self._outputs) < 2:
+            raise BundleError(
+                "this model gives no embedding",
+                where=self.path,
+                expected="a second output",
+                hint="export it again, or use its checkpoint",
+            )
+        return self._run(feats, self._outputs[1])
+
+    def _run(self, feats: Array, output: str) -> Array:
         try:
-            logits: Array = self._session.run(None, {self._input: feats})[0]
+            values: Array = self._session.run([output], {self._input: feats})[0]
         except Exception as error:  # as above
             raise BundleError(
                 f"the network fails on feats of shape {feats.shape}: {error}", where=self.path
             ) from error
-        return logits
+        return values

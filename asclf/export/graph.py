@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ except ImportError as error:
 
 INPUT = "feats"
 OUTPUT = "logits"
+EMBEDDING = "embedding"
 OPSET = 18
 """The lowest that torch's exporter writes; every onnxruntime from 1.14 on reads it."""
 IR_VERSION = 8
@@ -41,15 +42,18 @@ def write_onnx(
     *,
     example: torch.Tensor,
     metadata: Mapping[str, Any],
+    outputs: Sequence[str] = (OUTPUT,),
     where: object = None,
 ) -> None:
     """Writes a network as ONNX, with any number of clips and frames.
 
     Args:
-        network: feats (B, T, F) → logits (B, C); it stays as it is.
+        network: feats (B, T, F) → logits (B, C), or a tuple that begins with them; it stays as it
+            is.
         path: File to write.
         example: Feats (B, T, F) to trace it with, B and T above 1.
         metadata: Stored in the model as text; what is no string is stored as JSON.
+        outputs: What to call what it returns.
         where: What to name in an error.
 
     Raises:
@@ -64,7 +68,7 @@ def write_onnx(
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[INPUT],
-                output_names=[OUTPUT],
+                output_names=list(outputs),
                 dynamic_shapes=({0: "batch", 1: "frames"},),
                 verbose=False,
             )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from asclf import __version__
 from asclf.audio.features import DEVICE_TYPES, compute_features
@@ -29,7 +30,7 @@ from asclf.edge.network import OnnxNetwork
 from asclf.edge.runtime import BundleClassifier
 from asclf.errors import BundleError, ExportError
 from asclf.export.facts import training_facts
-from asclf.export.graph import INPUT, OUTPUT, write_onnx
+from asclf.export.graph import EMBEDDING, INPUT, OUTPUT, write_onnx
 from asclf.export.parity import Parity
 from asclf.files import whole_folder
 from asclf.protocols import FixedBackbone
@@ -71,6 +72,8 @@ def export_bundle(
             frontend=frontend,
             input=_tensor_info(INPUT, "batch", "frames", checkpoint.model.frontend.feat_dim),
             output=_tensor_info(OUTPUT, "batch", len(checkpoint.labels)),
+            embedding=_tensor_info(EMBEDDING, "batch", checkpoint.model.backbone.embed_dim),
+            activation=checkpoint.activation,
             network=_network_facts(checkpoint, network, frontend),
             training=training_facts(checkpoint, data_licence),
             parity=parity,
@@ -129,7 +132,27 @@ def _write_model(
 ) -> None:
     feats = torch.from_numpy(_noise_feats(frontend, EXAMPLE_S)).repeat(2, 1, 1)  # (2, T, F)
     metadata = {"frontend": dict(frontend), "labels": checkpoint.labels.names}
-    write_onnx(network, path, example=feats, metadata=metadata, where=checkpoint.path)
+    write_onnx(
+        _WithEmbedding(network),
+        path,
+        example=feats,
+        metadata=metadata,
+        outputs=(OUTPUT, EMBEDDING),
+        where=checkpoint.path,
+    )
+
+
+class _WithEmbedding(nn.Module):
+    """A network that gives what its head is given beside what its head makes of it."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, feats: Tensor) -> tuple[Tensor, Tensor]:
+        """Feats (B, T, F) → logits (B, C), embedding (B, D)."""
+        embedding = self.network.backbone(feats)
+        return self.network.head(embedding), embedding
 
 
 def _network_facts(

@@ -1,17 +1,14 @@
-"""Logits of clips from a checkpoint: a whole test fold, or one file."""
+"""Logits of the clips of test folds, from a checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asclf.audio.source import read_source
-from asclf.bundle.prediction import Prediction, Source
-from asclf.checkpoint import Checkpoint, check_labels, load_checkpoint
+from asclf.checkpoint import Checkpoint, check_labels
 from asclf.data.clipset import score_batches
 from asclf.data.shard_index import ShardIndex, ShardInfo
 from asclf.device import best_device
@@ -123,41 +120,3 @@ def _check_complete(scores: Scores, index: ShardIndex, shards: Sequence[ShardInf
             expected=f"the {expected} of the index",
             hint="shard the data again",
         )
-
-
-class CheckpointClassifier:
-    """A trained checkpoint that classifies single files, with the interface of a bundle's.
-
-    Args:
-        path: A `.safetensors` file, or a run folder.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self._checkpoint = load_checkpoint(Path(path))
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels, in the order of the logits."""
-        return self._checkpoint.labels.names
-
-    @property
-    def sample_rate(self) -> int:
-        """The sample rate of the model in Hz; other audio is resampled to it."""
-        return self._checkpoint.config.sample_rate
-
-    @torch.inference_mode()
-    def predict(self, source: Source, sample_rate: int | None = None) -> Prediction:
-        """Classifies an audio file, or samples (S,) or (S, channels) in [−1, 1].
-
-        Args:
-            source: A file, or floating-point samples.
-            sample_rate: Of an array, in Hz; the model's own where it is not given.
-
-        Raises:
-            AudioError: The file or the samples cannot be used.
-            DataError: The logits are not finite.
-        """
-        waveform, clip = read_source(source, self.sample_rate, sample_rate)
-        batch = torch.from_numpy(waveform).unsqueeze(0)  # (1, S)
-        logits = self._checkpoint.model(batch)[0].numpy()
-        return Prediction.from_logits(logits, self.labels, clip)

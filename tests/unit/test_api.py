@@ -10,7 +10,7 @@ import pytest
 import asclf
 from asclf.edge.runtime import BundleClassifier
 from asclf.errors import BundleError, CheckpointError
-from asclf.score.predict import CheckpointClassifier
+from asclf.score.classifier import CheckpointClassifier
 
 
 def test_a_bundle_and_its_checkpoint_predict_the_same(tiny_run: Path, tiny_bundle: Path) -> None:

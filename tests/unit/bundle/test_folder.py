@@ -58,6 +58,16 @@ def test_a_written_bundle_is_read_back_and_verified(folder: Path) -> None:
     assert names == {"model.onnx", "golden.npz", "bundle.json", "MODEL_CARD.md"}
 
 
+def test_a_bundle_from_before_these_facts_existed_is_read(folder: Path) -> None:
+    path = folder / "bundle.json"
+    values = json.loads(path.read_text())
+    for key in ("activation", "embedding", "unknown"):
+        del values[key]
+    path.write_text(json.dumps(values))
+    manifest = verify_bundle(folder)
+    assert (manifest.activation, manifest.embedding, manifest.unknown) == ("softmax", None, None)
+
+
 def test_the_card_says_what_the_manifest_says(folder: Path) -> None:
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     facts = ["# chirp_net", "2 classes", "`tiny`", "1,234 parameters", "`num_mel_bins` | 4"]

@@ -4,15 +4,26 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+import asclf
+from asclf.bundle.folder import MANIFEST, read_bundle
 from asclf.cli.main import main
 from asclf.cli.predict import audio_files
 from asclf.errors import DataError
+from asclf.files import write_whole
+
+TINY = """
+frontend: {type: fbank, num_mel_bins: 20}
+backbone:
+  {type: ecapa_tdnn, channels: 8, aggregated_channels: 8, bottleneck_channels: 4, embed_dim: 4}
+"""
 
 
 @pytest.fixture
@@ -64,6 +75,28 @@ def test_checkpoint_and_bundle_say_the_same(
     for of_run, of_bundle in zip(*shown, strict=True):
         assert of_run["label"] == of_bundle["label"]
         assert of_run["score"] == pytest.approx(of_bundle["score"], abs=1e-3)
+
+
+def test_of_labels_heard_together_all_above_the_threshold_are_printed(
+    recordings: Path,
+    make_run: Callable[[Path, str], Path],
+    tiny_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = make_run(tmp_path / "fold1", f"{TINY}loss: {{type: bce}}\n")
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    write_whole(bundle / MANIFEST, replace(read_bundle(bundle), activation="sigmoid").to_json())
+    file = str(recordings / "sub" / "b.flac")
+    for model in (run, bundle):
+        arguments = ["predict", file, "--model", str(model)]
+        scores = asclf.load(model).predict(file).scores
+        assert max(scores.values()) < sum(scores.values()) - 0.5
+        assert main([*arguments, "--threshold", "0.01", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert {each["label"] for each in found["top"]} == {"cat", "dog", "rain"}
+        assert main([*arguments, "--threshold", "0.99"]) == 0
+        assert capsys.readouterr().out == f"{file}: nothing\n"
 
 
 def test_broken_files_are_counted_and_the_others_classified(

@@ -13,7 +13,7 @@ from asclf.bundle.folder import read_bundle, write_bundle
 from asclf.bundle.golden import load_golden, noise, sweep
 from asclf.edge.runtime import BundleClassifier
 from asclf.errors import AudioError, BundleError
-from asclf.score.predict import CheckpointClassifier
+from asclf.score.classifier import CheckpointClassifier
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from asclf.checkpoint import Checkpoint, load_checkpoint
 from asclf.data.labels import LabelMap
 from asclf.data.shard_index import ShardIndex
 from asclf.errors import AudioError, CheckpointError, DataError
-from asclf.score.predict import CheckpointClassifier, score_run
+from asclf.score.classifier import CheckpointClassifier
+from asclf.score.predict import score_run
 
 
 @pytest.fixture
