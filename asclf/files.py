@@ -23,6 +23,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         _flush_to_disk(part)
         part.replace(path)
         _flush_to_disk(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names no file
+        raise
     finally:
         part.unlink(missing_ok=True)
 

@@ -67,6 +67,11 @@ def fold_list(text: str) -> list[int]:
     return [int(word) for word in words]
 
 
+def folds_or_all(text: str) -> list[int] | str:
+    """Reads `all`, or a list of folds."""
+    return text if text == "all" else fold_list(text)
+
+
 def positive_int(text: str) -> int:
     """Reads a whole number above 0."""
     if not text.isdecimal() or int(text) == 0:

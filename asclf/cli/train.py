@@ -9,17 +9,24 @@ and 130); a second one ends it at once. Either way its weights will be those of 
 Examples:
   asclf train --config conf/esc10.yaml --exp exp/esc10 data.shards=shards/esc10 --folds "1 2"
   asclf train --config conf/esc10.yaml --exp exp/esc10 data.shards=shards/esc10 data.test_fold=1
+  asclf train --config conf/esc10.yaml data.shards=shards/esc10 --folds all --jobs 2
   asclf train --config conf/esc10.yaml --exp exp/esc10 data.shards=shards/esc10 --resume seed=3
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from asclf.cli._parser import fold_list
+from asclf.cli._parser import folds_or_all, positive_int
 from asclf.cli._progress import training_bars
+from asclf.cli.score import command_line
+
+if TYPE_CHECKING:
+    from asclf.train.stop import AskedToStop
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -33,9 +40,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--folds",
-        type=fold_list,
-        metavar='"1 2"',
+        type=folds_or_all,
+        metavar='"1 2"|all',
         help="folds to leave out in turn (default: data.test_fold of the configuration)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="folds to train at once, cores and GPUs dealt out among them (default: 1)",
     )
     parser.add_argument("--resume", action="store_true", help="go on with runs that were cut off")
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="laid over the file")
@@ -43,21 +57,32 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Runs the verb."""
+    from asclf.train.stop import stop_on_signals
+
+    options.exp = options.exp or Path("exp") / options.config.stem
+    with stop_on_signals() as asked_to_stop:
+        train = _train_one_by_one if options.jobs == 1 else _train_at_once
+        return train(options, asked_to_stop)
+
+
+def _train_one_by_one(options: Namespace, asked_to_stop: AskedToStop) -> int:
     from asclf.device import keep_freed_memory
+    from asclf.score.provenance import portable_command
     from asclf.train.run import train_experiment
-    from asclf.train.stop import StoppedError, stop_on_signals
+    from asclf.train.stop import StoppedError
 
     keep_freed_memory()
     try:
-        with stop_on_signals() as asked_to_stop, training_bars() as bars:
+        with training_bars() as bars:
             runs = train_experiment(
                 options.config,
-                options.exp or Path("exp") / options.config.stem,
+                options.exp,
                 overrides=options.overrides,
                 folds=options.folds,
                 resume=options.resume,
                 progress=bars,
                 asked_to_stop=asked_to_stop,
+                command=portable_command(command_line(options.command), os.environ),
             )
     except StoppedError as stopped:
         print(stopped, file=sys.stderr)
@@ -65,3 +90,19 @@ def run(options: Namespace) -> int:
     for path in runs:
         print(f"trained: {path}")
     return 0
+
+
+def _train_at_once(options: Namespace, asked_to_stop: AskedToStop) -> int:
+    from asclf.cli._folds import train_at_once
+    from asclf.train.run import plan_experiment
+
+    _, runs = plan_experiment(
+        options.config,
+        options.exp,
+        overrides=options.overrides,
+        folds=options.folds,
+        resume=options.resume,
+    )
+    if runs[0].config.data.test_fold is None:  # one run alone, on everything
+        return _train_one_by_one(options, asked_to_stop)
+    return train_at_once(runs, options, asked_to_stop)

@@ -84,6 +84,8 @@ class TrainConfig:
     """Keep images as NHWC: on a CPU convolutions then train 2 to 5 times faster."""
     num_threads: NonNegativeInt = 0
     """Threads for the network; 0 leaves the choice to torch."""
+    tensorboard: bool = True
+    """Write event files for TensorBoard, where that is installed (the extra `logs`)."""
 
 
 @component_config
@@ -157,7 +159,8 @@ class ExperimentConfig:
         data = replace(places, num_workers=0, worker_timeout_s=1.0, score_batch_size=1)
         start = self.init.checkpoint
         init = replace(self.init, checkpoint=Path(start).name if start else None)
-        return replace(self, data=data, init=init, train=replace(self.train, num_threads=0))
+        train = replace(self.train, num_threads=0, tensorboard=True)
+        return replace(self, data=data, init=init, train=train)
 
     def to_yaml(self) -> str:
         """The resolved configuration as YAML; reading it gives this configuration again."""
@@ -177,7 +180,16 @@ class _TopConfig:
 
 
 TOP_KEYS = ("seed", "sample_rate", "plugins")
-COMPONENT_KEYS = ("frontend", "augmenters", "backbone", "head", "loss", "objective", "optimizer", "scheduler")
+COMPONENT_KEYS = (
+    "frontend",
+    "augmenters",
+    "backbone",
+    "head",
+    "loss",
+    "objective",
+    "optimizer",
+    "scheduler",
+)
 KEYS = (*TOP_KEYS, "data", "init", *COMPONENT_KEYS, "train")
 
 

@@ -2,7 +2,11 @@
 
 config.yaml            the resolved configuration
 data.json              which data it was trained on (manifest, classes, shards), from which weights
+environment.json       code, versions and machine, for each start of the run
 metrics.jsonl          a line an epoch
+steps.jsonl            a line a step
+tensorboard/           the same, where TensorBoard is installed
+train.log              what a run that is one of several jobs says
 epochs/epoch_0060.safetensors   weights of the last epochs, those that are averaged
 resume.safetensors     everything needed to go on after the last whole epoch
 final.safetensors      the averaged weights
@@ -37,7 +41,11 @@ class RunFolder:
         self.path = path
         self.config = path / "config.yaml"
         self.data = path / "data.json"
+        self.environment = path / "environment.json"
         self.metrics = path / "metrics.jsonl"
+        self.steps = path / "steps.jsonl"
+        self.tensorboard = path / "tensorboard"
+        self.log = path / "train.log"
         self.epochs = path / "epochs"
         self.resume = path / "resume.safetensors"
         self.final = path / FINAL
@@ -97,8 +105,9 @@ class RunFolder:
         return [_parse(line, self.metrics) for line in self.metrics.read_bytes().splitlines()]
 
     def _check_empty(self) -> None:
-        """A run that was cut short in `claim` leaves its data.json alone."""
-        names = {path.name for path in self.path.glob("[!.]*")} - {self.data.name}
+        """A run that was cut short in `claim` leaves its data.json alone, and maybe its log."""
+        own = {self.data.name, self.log.name}
+        names = {path.name for path in self.path.glob("[!.]*")} - own
         if names:
             raise TrainError(
                 f"the folder holds other files, {min(names)} among them",

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -18,14 +18,19 @@ from asclf.data.shard_web import shards_at
 from asclf.data.splits import train_and_test
 from asclf.data.training_set import TrainingSet
 from asclf.device import threads
-from asclf.errors import ConfigError
+from asclf.errors import ConfigError, DataError
 from asclf.model import build_classifier
 from asclf.train.engines import build_engine
+from asclf.train.environment import add_environment, this_environment
 from asclf.train.folder import RunFolder, data_facts
 from asclf.train.init import init_facts, initialise
+from asclf.train.lock import locked
+from asclf.train.logs import logged
 from asclf.train.loop import Loop
 from asclf.train.progress import Progress, Silent
 from asclf.train.stop import AskedToStop, never
+
+Folds = Sequence[int] | Literal["all"] | None
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +40,11 @@ def train_experiment(
     exp: Path,
     *,
     overrides: Sequence[str] = (),
-    folds: Sequence[int] | None = None,
+    folds: Folds = None,
     resume: bool = False,
     progress: Progress | None = None,
     asked_to_stop: AskedToStop = never,
+    command: str = "",
 ) -> list[Path]:
     """Trains one model for each fold, that fold left out and never opened.
 
@@ -46,10 +52,12 @@ def train_experiment(
         config_path: The experiment's YAML.
         exp: Folder of the experiment; each run gets a folder `fold<N>` (or `all`) in it.
         overrides: `key.path=value`, over what the file says.
-        folds: Folds to leave out in turn; `None` takes `data.test_fold` of the configuration.
+        folds: Folds to leave out in turn, or `"all"` that the shards have; `None` takes
+            `data.test_fold` of the configuration.
         resume: Go on with runs that were cut short, pass over those that are complete.
         progress: Told of every step and epoch.
         asked_to_stop: Asked before every step whether to leave off there.
+        command: The command line, for `environment.json`.
 
     Returns:
         The runs' folders.
@@ -59,12 +67,7 @@ def train_experiment(
         AsclfError: The configuration, the data or the folders cannot be used; before any training
             where that can be known.
     """
-    config = load_experiment(config_path, overrides)
-    index = open_index(config, config_path)
-    left_out = [config.data.test_fold] if folds is None else dict.fromkeys(folds)
-    runs = [plan_run(config, index, exp, fold) for fold in left_out]
-    for run in runs:
-        run.folder.check(run.config, run.data, resume=resume)
+    index, runs = plan_experiment(config_path, exp, overrides=overrides, folds=folds, resume=resume)
     for run in runs:
         train_run(
             run,
@@ -72,8 +75,49 @@ def train_experiment(
             resume=resume,
             progress=progress or Silent(),
             asked_to_stop=asked_to_stop,
+            command=command,
         )
     return [run.folder.path for run in runs]
+
+
+def plan_experiment(
+    config_path: Path,
+    exp: Path,
+    *,
+    overrides: Sequence[str] = (),
+    folds: Folds = None,
+    resume: bool = False,
+) -> tuple[ShardIndex, list[Run]]:
+    """Opens the shards and plans the runs of an experiment; arguments as `train_experiment`.
+
+    Raises:
+        AsclfError: The configuration, the data or one of the folders cannot be used.
+    """
+    config = load_experiment(config_path, overrides)
+    index = open_index(config, config_path)
+    left_out = folds_left_out(folds, index, config.data.test_fold)
+    runs = [plan_run(config, index, exp, fold) for fold in left_out]
+    for run in runs:
+        run.folder.check(run.config, run.data, resume=resume)
+    return index, runs
+
+
+def folds_left_out(folds: Folds, index: ShardIndex, configured: int | None) -> Sequence[int | None]:
+    """The folds to leave out in turn, each once.
+
+    Raises:
+        DataError: All are wanted, and the shards have none.
+    """
+    if folds is None:
+        return [configured]
+    if folds == "all" and not index.folds:
+        raise DataError(
+            "these shards have no folds",
+            where=index.folder,
+            expected="folds to leave out in turn",
+            hint="leave --folds out to train on all clips",
+        )
+    return list(dict.fromkeys(index.folds if folds == "all" else folds))
 
 
 @dataclass(frozen=True)
@@ -145,15 +189,21 @@ def train_run(
     resume: bool,
     progress: Progress,
     asked_to_stop: AskedToStop = never,
+    command: str = "",
 ) -> None:
-    """Trains one model, or passes over a run that is complete."""
-    run.folder.claim(run.config, run.data, resume=resume)
-    if run.folder.summary.exists():
-        logger.info("%s is complete", run.folder.path)
-        return
-    index.verify(run.shards)
-    with threads(run.config.train.num_threads):
-        build_loop(run, index, progress, asked_to_stop).run()
+    """Trains one model, or passes over a run that is complete; alone in its folder."""
+    folder, config = run.folder, run.config.train
+    with locked(folder.path):
+        folder.claim(run.config, run.data, resume=resume)
+        if folder.summary.exists():
+            logger.info("%s is complete", folder.path)
+            return
+        index.verify(run.shards)
+        with threads(config.num_threads):
+            environment = this_environment(run.config.seed, run.data, command=command)
+            add_environment(folder.environment, environment)
+            with logged(progress, folder, tensorboard=config.tensorboard) as told:
+                build_loop(run, index, told, asked_to_stop).run()
 
 
 def build_loop(run: Run, index: ShardIndex, progress: Progress, asked_to_stop: AskedToStop) -> Loop:

@@ -29,7 +29,7 @@ augmenters: [{type: gain, prob: 1.0}, {type: mixup}, {type: spec_augment, max_ti
 backbone: {type: spectromasknet_small, channels: [4, 4, 4, 4], depths: [1, 1, 1, 1]}
 data: {batch_size: 4, num_workers: 0, crop_s: 0.2, test_fold: 1}
 scheduler: {type: warmup_cosine, warmup_epochs: 1}
-train: {epochs: 4, average_last: 2, num_threads: 1}
+train: {epochs: 4, average_last: 2, num_threads: 1, tensorboard: false}
 """
 
 Train = Callable[..., Path]
@@ -65,14 +65,28 @@ def own_shards(toy_shards: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def toy_config(toy_shards: Path, tmp_path: Path) -> Path:
     """The configuration file of the toy problem."""
-    path = tmp_path / "toy.yaml"
-    path.write_text(TOY.replace("data: {", f"data: {{shards: {toy_shards}, "), encoding="utf-8")
-    return path
+    return write_config(tmp_path / "toy.yaml", toy_shards)
 
 
 @pytest.fixture
-def train(toy_config: Path, tmp_path: Path) -> Train:
+def train(toy_config: Path) -> Train:
     """Trains the toy problem into an experiment folder and returns the first run's folder."""
+    return trainer(toy_config)
+
+
+@pytest.fixture(scope="session")
+def train_once(toy_shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """The same for runs that many tests look at; not to be changed."""
+    return trainer(write_config(tmp_path_factory.mktemp("runs") / "toy.yaml", toy_shards))
+
+
+def write_config(path: Path, shards: Path) -> Path:
+    path.write_text(TOY.replace("data: {", f"data: {{shards: {shards}, "), encoding="utf-8")
+    return path
+
+
+def trainer(config: Path) -> Train:
+    """What trains a configuration into folders beside it."""
 
     def train(
         exp: str,
@@ -83,8 +97,8 @@ def train(toy_config: Path, tmp_path: Path) -> Train:
         asked_to_stop: AskedToStop = never,
     ) -> Path:
         runs = train_experiment(
-            toy_config,
-            tmp_path / exp,
+            config,
+            config.parent / exp,
             overrides=overrides,
             folds=folds,
             resume=resume,
