@@ -25,6 +25,7 @@ VERBS = {
     "leakage": "look for what training has in common with test",
     "shard": "write the clips of a manifest into shards, checked and resampled",
     "train": "train a classifier, one run for each fold left out",
+    "reproduce": "train runs again as they were trained, and compare the weights",
     "score": "score the runs of an experiment on the folds they never saw",
     "predict": "classify audio files with a checkpoint or a bundle",
     "embed": "write the embeddings of audio files",
