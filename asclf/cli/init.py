@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +76,7 @@ def run(options: Namespace) -> int:
     write_project(found, out, name)
     _show(found)
     print(f"{out}: manifest.jsonl, config.yaml, report.md, report.json, run.sh")
-    print(f"next: bash {out / 'run.sh'}")
+    print(f"next: bash {shlex.quote(str(out / 'run.sh'))}")
     return 0
 
 

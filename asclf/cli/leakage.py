@@ -149,8 +149,8 @@ def _show_sum(findings: Sequence[Finding]) -> None:
     from asclf.data.leakage import KINDS, WORDS
 
     shared = {(overlap.kind, overlap.trait) for finding in findings for overlap in finding.overlaps}
-    counts = [f"{sum(k == kind for k, _ in shared)} {WORDS[kind]}s" for kind in KINDS]
-    print(f"in all: {', '.join(counts)} on both sides of some test set")
+    counts = [f"{WORDS[kind]}s {sum(k == kind for k, _ in shared)}" for kind in KINDS]
+    print(f"on both sides of some test set: {', '.join(counts)}")
 
 
 def _describe(overlap: Overlap) -> str:

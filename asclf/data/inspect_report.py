@@ -18,7 +18,12 @@ MOST_SHOWN = 20
 
 def warnings(survey: Survey) -> list[str]:
     """What should be looked at before training, one sentence each, the gravest first."""
-    return [*_class_warnings(survey), *_parted(survey), *_recording_warnings(survey)]
+    return [
+        *_class_warnings(survey),
+        *_parted(survey),
+        *_source_warnings(survey),
+        *_recording_warnings(survey),
+    ]
 
 
 def as_json(survey: Survey) -> str:
@@ -94,8 +99,8 @@ def _class_warnings(survey: Survey) -> Iterator[str]:
     groups = survey.groups_by_class
     for label in (label for label, count in groups.items() if count == 1):
         yield (
-            f"the class {label!r} has one group of {survey.labels[label]} clips: it can be trained "
-            "on or tested, never both; record more of it"
+            f"the class {label!r} has one group (of clips: {survey.labels[label]}): it can be "
+            "trained on or tested, never both; record more of it"
         )
     folds = len(survey.folds)
     few = [label for label, count in groups.items() if 1 < count < folds]
@@ -121,25 +126,36 @@ def _parted(survey: Survey) -> Iterator[str]:
         homes[clip.group].add((clip.fold, clip.entry.split))
     torn = sum(len(places) > 1 for places in homes.values())
     if torn:
-        yield f"{torn} groups have clips in several folds or splits: see asclf leakage"
+        yield f"groups with clips in several folds or splits: {torn}; see asclf leakage"
+
+
+def _source_warnings(survey: Survey) -> Iterator[str]:
+    """Dealt folds are as good as what is known of sources: cuts without a common sound are not."""
+    unknown = sum(clip.entry.source_id is None for clip in survey.clips)
+    is_dealt = bool(survey.folds) and not survey.has_own_folds
+    if is_dealt and unknown:
+        yield (
+            f"recordings of unknown source: {unknown}; if several were cut from one, tell with "
+            "--source-pattern or the column source_id, or a fold is tested on what is trained on"
+        )
 
 
 def _recording_warnings(survey: Survey) -> Iterator[str]:
     differing = [pair for pair in survey.alike if _labels(survey, pair)[2]]
     twice = sum(not pair.same_bytes for pair in survey.alike)
-    sounds = {
-        "files that cannot be read are left out": len(survey.unreadable),
-        "pairs with one sound are of different classes": len(differing),
-        "files are equal to another": len(survey.alike) - twice,
-        "pairs have one sound in other bytes": twice,
-        "recordings are silent": sum(clip.recording.is_silent for clip in survey.clips),
-        "recordings are mostly silence": sum(
+    counts = {
+        "files that cannot be read, and are left out": len(survey.unreadable),
+        "pairs with one sound and different classes": len(differing),
+        "files that are equal to another": len(survey.alike) - twice,
+        "pairs with one sound in different files": twice,
+        "silent recordings": sum(clip.recording.is_silent for clip in survey.clips),
+        "recordings that are mostly silence": sum(
             c.recording.silent > 0.9 and not c.recording.is_silent for c in survey.clips
         ),
-        "recordings are clipped": sum(map(is_clipped, survey.clips)),
-        "files lie beside the classes' folders": len(survey.listing.loose),
+        "clipped recordings": sum(map(is_clipped, survey.clips)),
+        "files beside the classes' folders, passed over": len(survey.listing.loose),
     }
-    yield from (f"{count} {what}" for what, count in sounds.items() if count)
+    yield from (f"{what}: {count}" for what, count in counts.items() if count)
     if survey.listing.other:
         yield f"files of other kinds passed over: {_counted(survey.listing.other)}"
 

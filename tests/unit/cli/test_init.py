@@ -84,14 +84,15 @@ def test_what_is_wrong_is_told(sounds: Path, tmp_path: Path, capsys: Capture) ->
     assert init("sounds", "--out", "out") == 0
     shown = capsys.readouterr().out
     for words in (
-        "the class 'Rain' has one group of 1 clips",
+        "the class 'Rain' has one group (of clips: 1)",
         "classes whose names differ in case only: Rain, rain",
-        "1 files that cannot be read are left out",
-        "1 pairs with one sound are of different classes",
-        "1 files are equal to another",
-        "pairs have one sound in other bytes",
-        "1 recordings are silent",
-        "1 recordings are clipped",
+        "recordings of unknown source: 17",
+        "files that cannot be read, and are left out: 1",
+        "pairs with one sound and different classes: 1",
+        "files that are equal to another: 1",
+        "pairs with one sound in different files: ",
+        "silent recordings: 1",
+        "clipped recordings: 1",
         "files of other kinds passed over: .m4a (1)",
     ):
         assert words in shown
@@ -138,7 +139,7 @@ def test_folds_of_a_table_that_part_a_sound_are_kept_and_told(
     assert init("sounds", "--csv", "t.csv") == 0
     clips = read_manifest(tmp_path / "sounds_asclf" / "manifest.jsonl")
     assert {Path(clip.clip_id): clip.fold for clip in clips} == folds
-    assert "1 groups have clips in several folds or splits" in capsys.readouterr().out
+    assert "groups with clips in several folds or splits: 1" in capsys.readouterr().out
 
 
 def test_one_clip_a_class_is_trained_on_without_a_score(

@@ -45,7 +45,7 @@ def test_sources_and_sounds_in_common_are_told(
         "in common",
         "  source one: trained b; tested d",
         "  sound like a: trained a; tested c",
-        "in all: 1 sources, 0 equal files, 1 sounds on both sides of some test set",
+        "on both sides of some test set: sources 1, equal files 0, sounds 1",
         "not compared by source: 2 of 4 clips (it is not known)",
     ]
     first, second = json.loads((tmp_path / "found.json").read_text("utf-8"))
