@@ -167,6 +167,11 @@ class SpectroMaskNet(nn.Module):
         fused: Tensor = self.fusion(from_global, from_local)
         return fused
 
+    def blocks_by_depth(self) -> list[list[nn.Module]]:
+        """The stages of both branches side by side, then the fusion."""
+        parts = [p for b in (self.global_branch, self.local_branch) for p in (b.entries, b.stages)]
+        return [*map(list, zip(*parts, strict=True)), [self.fusion]]
+
     def penalty(self) -> Tensor:
         """What training adds to the loss, ()."""
         return self.fusion.penalty()

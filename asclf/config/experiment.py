@@ -26,6 +26,8 @@ from asclf.registry import (
     SCHEDULERS,
 )
 
+SplitProtocol = Literal["official", "nested", "test_selected"]
+
 
 @component_config
 class DataConfig:
@@ -38,6 +40,10 @@ class DataConfig:
     `asclf/shards` in the user's cache."""
     test_fold: NonNegativeInt | None = None
     """The fold that is left out of training and scored; `null` trains on every clip."""
+    protocol: SplitProtocol = "official"
+    """What is left out beside it. `official`: nothing. `nested`: the next fold there is, which is
+    validated on. `test_selected`: nothing, and the scored clips themselves are validated on, for
+    comparison with figures that were made so. A split `validation` is always what it says."""
     crop_s: PositiveFloat | None = None
     """Length of a training crop in seconds, at a random place; `null` takes whole clips."""
     batch_size: PositiveInt = 16
@@ -66,20 +72,35 @@ class TrainConfig:
     engine: Literal["torch"] = "torch"
     """What runs the steps."""
     epochs: PositiveInt = 60
-    """Passes over the training folds; fixed, since no fold is looked at to choose one."""
+    """Passes over the training folds; fewer only where `patience` ends them."""
     average_last: PositiveInt = 5
     """The final weights are the mean of those of this many last epochs."""
+    average_best: PositiveInt | None = None
+    """In place of that, of this many epochs that were best on the validation clips."""
+    patience: PositiveInt | None = None
+    """Stop after so many epochs in a row that were not the best on the validation clips."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Keep a moving average of the weights, which holds on to this part of itself in each step, and
+    validate, save and score that. 0.999 is usual; a run of fewer than 1000 steps wants less."""
+    freeze: Literal["none", "backbone"] = "none"
+    """`backbone` trains the head alone, on embeddings that do not change (a probe)."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The learning rate of a block is this times that of the block after it, and the last block's
+    this times the head's: below 1 the first blocks of pre-trained weights move least."""
     grad_clip: Annotated[float, Field(ge=0)] = 5.0
     """Largest norm of the gradient; 0 leaves it as it is."""
     micro_batch: PositiveInt | None = None
-    """Clips that go through the network at once, gradients adding up to the whole batch, for less
-    memory; batch norm then sees these alone. `null` takes the batch whole."""
+    """Clips that go through the network at once, gradients adding up to the whole batch (gradient
+    accumulation), for less memory; batch norm sees these alone. `null` takes the batch whole."""
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     """What the network computes in; its weights, the features and the loss stay float32. fp16
     scales the loss, so that small gradients survive."""
     stop_after_nonfinite: PositiveInt = 20
     """A step with a loss or a gradient that is not finite changes no weight, and its clips are
     named; after so many in a row the run stops."""
+    compile: bool = False
+    """Let torch.compile make kernels of the network, which pays on a GPU and in long runs; on a CPU
+    it needs a C++ compiler. What is resumed is then the same up to rounding."""
     channels_last: bool = True
     """Keep images as NHWC: on a CPU convolutions then train 2 to 5 times faster."""
     num_threads: NonNegativeInt = 0

@@ -12,6 +12,7 @@ import pydantic.dataclasses
 from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
 from asclf.config.component import STRICT
+from asclf.data.dealing import Dealing
 from asclf.data.labels import LabelMap
 from asclf.data.manifest import Split
 from asclf.errors import DataError
@@ -70,10 +71,11 @@ class ShardIndex:
         format: Version of the folder's format.
         sample_rate: Sample rate of every clip, in Hz.
         clips_per_shard: Most clips that a shard holds.
-        manifest_hash: SHA-256 of the manifest that the shards were made from.
+        manifest_hash: SHA-256 of the manifest that the shards were made from, and of the dealing.
         labels: All labels of the manifest.
         shards: The shards, sorted by name.
         skipped: Clips of the manifest that could not be read.
+        dealing: How the clips were dealt to folds at random; `None` keeps the manifest's folds.
         folder: Where the shards are, or are kept once they are fetched; not part of the file.
         url: The address that they are fetched from, if any; not part of the file either.
     """
@@ -85,6 +87,7 @@ class ShardIndex:
     labels: LabelMap
     shards: Annotated[tuple[ShardInfo, ...], Field(min_length=1)]
     skipped: tuple[SkippedClip, ...] = ()
+    dealing: Dealing | None = None
     folder: Annotated[Path, Field(exclude=True)] = Path()
     url: Annotated[str | None, Field(exclude=True)] = None
 

@@ -15,13 +15,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pydantic.dataclasses
 from pydantic import TypeAdapter, ValidationError
 
 from asclf.config.component import STRICT
+from asclf.data.dealing import Dealing
 from asclf.data.labels import LabelMap
 from asclf.data.manifest import read_manifest
 from asclf.data.shard_index import FORMAT, INDEX, ShardIndex, ShardInfo, SkippedClip
@@ -46,6 +47,7 @@ class Origin:
     manifest_hash: str
     sample_rate: int
     clips_per_shard: int
+    dealing: Dealing | None = None
 
 
 def write_shards(
@@ -54,6 +56,7 @@ def write_shards(
     *,
     sample_rate: int,
     clips_per_shard: int = 250,
+    dealing: Dealing | None = None,
     progress: Progress | None = None,
 ) -> ShardIndex:
     """Writes the shards of a manifest, or what is missing of them.
@@ -63,6 +66,7 @@ def write_shards(
         out: Folder for the shards: new, empty, or begun by the same call.
         sample_rate: The model's, in Hz.
         clips_per_shard: Most clips that a shard holds.
+        dealing: Deals the clips to other folds than the manifest's, at random.
         progress: Called after each shard with the clips done and the clips that there are.
 
     Returns:
@@ -76,6 +80,10 @@ def write_shards(
     clips = read_manifest(manifest)
     labels = LabelMap.from_clips(clips)
     origin = Origin(FORMAT, sha256_of(manifest), sample_rate, clips_per_shard)
+    if dealing is not None:
+        clips = dealing.deal(clips)
+        hashed = dealing.hash_with(origin.manifest_hash)
+        origin = replace(origin, manifest_hash=hashed, dealing=dealing)
     with _writing_to(out), ThreadPoolExecutor(os.cpu_count()) as pool:
         _claim(out, origin)
         writer = ShardWriter(out, sample_rate, pool)
@@ -88,6 +96,7 @@ def write_shards(
             labels=labels,
             shards=tuple(record.info for record in records if record.info.clips),
             skipped=tuple(clip for record in records for clip in record.skipped),
+            dealing=dealing,
             folder=out,
         )
         index.save()

@@ -48,6 +48,11 @@ class Engine(Protocol):
     peers: Peers
 
     @property
+    def has_whole_weights(self) -> bool:
+        """Whether `model` holds every weight whole between steps, on each rank."""
+        ...
+
+    @property
     def learning_rate(self) -> float:
         """That of the last step, of the first group of parameters."""
         ...

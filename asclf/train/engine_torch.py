@@ -32,6 +32,8 @@ class TorchEngine:
         peers: Those that train together.
     """
 
+    has_whole_weights = True
+
     def __init__(
         self, trainee: Trainee, optimizer: Optimizer, config: TrainConfig, peers: Peers
     ) -> None:
@@ -53,7 +55,7 @@ class TorchEngine:
 
     def step(self, batch: Batch, lr_factor: float, generator: Generator) -> StepResult:
         """As `Engine.step` says."""
-        self.model.train()
+        self.trainee.train()
         batch = self.trainee.augment(batch, generator).to(self.device)
         self.optimizer.zero_grad(set_to_none=True)
         clips, loss, hits = len(batch.clip_ids), 0.0, 0

@@ -7,7 +7,7 @@ metrics.jsonl          a line an epoch
 steps.jsonl            a line a step
 tensorboard/           the same, where TensorBoard is installed
 train.log              what a run that is one of several jobs says
-epochs/epoch_0060.safetensors   weights of the last epochs, those that are averaged
+epochs/epoch_0060.safetensors   weights of the epochs that are, or may still be, averaged
 resume.safetensors     everything needed to go on after the last whole epoch
 final.safetensors      the averaged weights
 summary.json           written last: the run is complete
@@ -16,7 +16,7 @@ summary.json           written last: the run is complete
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,13 @@ class RunFolder:
     def epoch(self, epoch: int) -> Path:
         """The weights after an epoch, counted from 1."""
         return self.epochs / f"epoch_{epoch:04d}.safetensors"
+
+    def keep_epochs(self, epochs: Collection[int]) -> None:
+        """Deletes the weights after all other epochs."""
+        kept = {self.epoch(epoch) for epoch in epochs}
+        for path in self.epochs.glob("epoch_*.safetensors"):
+            if path not in kept:
+                path.unlink()
 
     def check(self, config: ExperimentConfig, data: Mapping[str, Any], *, resume: bool) -> None:
         """Makes sure that a run may use this folder; changes nothing.
@@ -137,13 +144,18 @@ class RunFolder:
             )
 
 
-def data_facts(index: ShardIndex, shards: Sequence[ShardInfo]) -> dict[str, Any]:
-    """Tells the data of a run: the manifest, the classes, and the shards that it trains on."""
-    return {
+def data_facts(
+    index: ShardIndex, train: Sequence[ShardInfo], validation: Sequence[ShardInfo] = ()
+) -> dict[str, Any]:
+    """Tells the data of a run: the manifest, the classes, what it trains and validates on."""
+    facts = {
         "manifest_hash": index.manifest_hash,
         "labels": list(index.labels.names),
-        "shards": {shard.name: shard.sha256 for shard in shards},
+        "shards": {shard.name: shard.sha256 for shard in train},
     }
+    if validation:
+        facts["validation_shards"] = {shard.name: shard.sha256 for shard in validation}
+    return facts
 
 
 def _parse(text: bytes, path: Path) -> Any:

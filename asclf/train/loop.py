@@ -1,4 +1,4 @@
-"""The training loop: epochs of steps, a line and a state after each, averaged weights last."""
+"""The training loop: epochs of steps, a line and a state after each, final weights last."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator
 
-from asclf.checkpoint import CheckpointMeta, average, save_tensors
+from asclf.checkpoint import CheckpointMeta
 from asclf.config.experiment import ExperimentConfig
 from asclf.data.pipeline import TrainStream
 from asclf.data.seeds import place_seed
@@ -21,10 +21,12 @@ from asclf.score.provenance import git_commit
 from asclf.train.engine import Engine, StepResult
 from asclf.train.folder import RunFolder
 from asclf.train.init import InitReport
-from asclf.train.nonfinite import NAMES_SHOWN, NonFiniteWatch
+from asclf.train.keeper import Keeper
+from asclf.train.nonfinite import NonFiniteWatch
 from asclf.train.progress import Progress
 from asclf.train.state import load_state, save_state
 from asclf.train.stop import AskedToStop, StoppedError, never
+from asclf.train.summary import summarise
 from asclf.train.tally import EpochTally, RunTally
 
 
@@ -34,6 +36,7 @@ class Loop:
     Args:
         config: The experiment, with the fold that is left out.
         engine: Holds the model and its optimizer, and runs the steps.
+        keeper: Has the say in which weights are kept.
         stream: Batches of the training folds.
         folder: Where everything goes; already claimed.
         progress: Told of every step and epoch.
@@ -45,6 +48,7 @@ class Loop:
         self,
         config: ExperimentConfig,
         engine: Engine,
+        keeper: Keeper,
         *,
         stream: TrainStream,
         folder: RunFolder,
@@ -54,6 +58,7 @@ class Loop:
     ) -> None:
         self.config = config
         self.engine = engine
+        self.keeper = keeper
         self.stream = stream
         self.folder = folder
         self.progress = progress
@@ -77,6 +82,7 @@ class Loop:
         if self.folder.resume.exists():
             tensors, self.tally = load_state(self.folder.resume)
             self.engine.load_state(self.folder.path, self._done(), tensors)
+            self.keeper.load(tensors)
         self.tally.begin(git_commit())
         self.progress.start_run(
             self.folder.path.name,
@@ -84,8 +90,8 @@ class Loop:
             steps_per_epoch=self.stream.steps_per_epoch,
             done=self._done(),
         )
-        for epoch in range(self.tally.epochs, self.epochs):
-            self._epoch(epoch)
+        while not self.keeper.is_over(self.tally):
+            self._epoch(self.tally.epochs)
         self._finish()
         self.progress.end_run()
 
@@ -105,7 +111,7 @@ class Loop:
             if result is not None:
                 self.progress.step(self._scalars(result, sums.seconds - last))
         self._check_not_empty(sums)
-        self._end_epoch(self._record(self.tally.end_epoch()))
+        self._end_epoch()
 
     def _learn(self, batch: Batch, sums: EpochTally) -> StepResult | None:
         """One step, added to the sums; `None` where it is left out."""
@@ -118,6 +124,7 @@ class Loop:
             sums.nonfinite += 1
             return None
         sums.add(result)
+        self.keeper.after_step()
         return result
 
     def _step(self, batch: Batch, step: int) -> StepResult:
@@ -186,54 +193,29 @@ class Loop:
             **self._monitored(),
         }
 
-    def _end_epoch(self, record: dict[str, Any]) -> None:
-        """Collects what is spread over ranks; the leading one writes."""
-        epoch, meta = self.tally.epochs, self._meta()
-        weights = self.engine.weights() if epoch >= self._first_averaged() else None
+    def _end_epoch(self) -> None:
+        """Keeps what the epoch gave; all ranks take part, and the leading one writes."""
+        record = self._record(self.tally.end_epoch())
+        record |= self.keeper.end_epoch(self.tally, self._meta())
         if self.engine.peers.leads:
-            if weights is not None:
-                save_tensors(self.folder.epoch(epoch), weights, meta)
             self.folder.append_metrics(record)
-        self._save_state()  # last, since this is what a resumed run believes
+        self._save_state()  # after all that, since it is what a resumed run believes
+        self.keeper.forget(self.tally)
         self.progress.end_epoch(record)
 
     def _save_state(self) -> None:
-        """Keeps what the run needs to go on behind the last step."""
+        """Collects what is spread over ranks; the leading one writes."""
         state = self.engine.save_state(self.folder.path, self._done())
         if self.engine.peers.leads:
-            save_state(self.folder.resume, state, self.tally, self._meta())
-
-    def _first_averaged(self) -> int:
-        return max(1, self.epochs - self.config.train.average_last + 1)
+            tensors = {**state, **self.keeper.tensors()}
+            save_state(self.folder.resume, tensors, self.tally, self._meta())
 
     def _finish(self) -> None:
         if not self.engine.peers.leads:
             return
-        averaged = range(self._first_averaged(), self.epochs + 1)
-        tensors, meta = average([self.folder.epoch(epoch) for epoch in averaged])
-        save_tensors(self.folder.final, tensors, meta)
-        write_whole(self.folder.summary, json.dumps(self._summary(), indent=2) + "\n")
-
-    def _summary(self) -> dict[str, Any]:
-        tally = self.tally
-        return {
-            "epochs": tally.epochs,
-            "steps": tally.steps,
-            "minutes": tally.seconds / 60,
-            "clips_seen": tally.clips,
-            "clips_per_s": tally.clips / tally.seconds,
-            "train_clips": self.stream.clips,
-            "clips_left_out_per_epoch": self.stream.left_out,
-            "clips_skipped": len(tally.skipped),
-            "nonfinite_steps": tally.nonfinite,
-            "skipped": sorted(tally.skipped)[:NAMES_SHOWN],
-            "averaged_epochs": [self._first_averaged(), self.epochs],
-            "train_folds": sorted({s.fold for s in self.stream.shards if s.fold is not None}),
-            "test_fold": self.config.data.test_fold,
-            "seed": self.config.seed,
-            "init": None if self.start is None else self.start.as_dict(),
-            "commits": tally.commits,
-        }
+        self.keeper.finish(self.tally)
+        summary = summarise(self.config, self.stream, self.tally, self.start)
+        write_whole(self.folder.summary, json.dumps(summary, indent=2) + "\n")
 
     def _meta(self) -> CheckpointMeta:
         labels = self.stream.index.labels.names

@@ -15,20 +15,23 @@ from asclf.data.pipeline import TrainStream
 from asclf.data.seeds import place_seed
 from asclf.data.shard_index import ShardIndex, ShardInfo
 from asclf.data.shard_web import shards_at
-from asclf.data.splits import train_and_test
+from asclf.data.splits import Parts, part_shards
 from asclf.data.training_set import TrainingSet
 from asclf.device import threads
 from asclf.errors import ConfigError, DataError
 from asclf.model import build_classifier
+from asclf.score.protocol import protocol_of, warning_of
 from asclf.train.engines import build_engine
 from asclf.train.environment import add_environment, this_environment
 from asclf.train.folder import RunFolder, data_facts
 from asclf.train.init import init_facts, initialise
+from asclf.train.keeper import Keeper
 from asclf.train.lock import locked
 from asclf.train.logs import logged
 from asclf.train.loop import Loop
 from asclf.train.progress import Progress, Silent
 from asclf.train.stop import AskedToStop, never
+from asclf.train.validation import Validator
 
 Folds = Sequence[int] | Literal["all"] | None
 
@@ -122,12 +125,13 @@ def folds_left_out(folds: Folds, index: ShardIndex, configured: int | None) -> S
 
 @dataclass(frozen=True)
 class Run:
-    """One model that is to be trained: on which shards, and where it goes."""
+    """One model that is to be trained: on which shards, watched by which, and where it goes."""
 
     config: ExperimentConfig
     shards: Sequence[ShardInfo]
     data: Mapping[str, Any]
     folder: RunFolder
+    validation: Sequence[ShardInfo] = ()
 
     def training_set(self, index: ShardIndex) -> TrainingSet:
         """What it trains on."""
@@ -138,14 +142,32 @@ def plan_run(config: ExperimentConfig, index: ShardIndex, exp: Path, fold: int |
     """The run of an experiment that leaves `fold` out, or none.
 
     Raises:
-        DataError: There is no such fold, or nothing is left to train on.
+        DataError: There is no such fold, or nothing is left to train or to validate on.
+        ConfigError: Validation is asked for, and there is nothing to validate on.
         CheckpointError: The checkpoint that it starts from is not there.
     """
-    shards, _ = train_and_test(index, fold)
+    parts = part_shards(index, fold, config.data.protocol)
+    check_validation(config, parts)
     name = "all" if fold is None else f"fold{fold}"
     config = replace(config, data=replace(config.data, test_fold=fold))
-    data = {**data_facts(index, shards), **init_facts(config.init), **objective_facts(config)}
-    return Run(config, shards, data, RunFolder(exp / name))
+    facts = data_facts(index, parts.train, parts.validation)
+    data = {**facts, **init_facts(config.init), **objective_facts(config)}
+    return Run(config, parts.train, data, RunFolder(exp / name), parts.validation)
+
+
+def check_validation(config: ExperimentConfig, parts: Parts) -> None:
+    """Makes sure that what looks at validation clips has some to look at.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    for key in ("average_best", "patience"):
+        if getattr(config.train, key) is not None and not parts.validation:
+            raise ConfigError(
+                f"`train.{key}` goes by the validation clips, and there are none",
+                expected="`data.protocol: nested`, or shards of the split `validation`",
+                hint="choosing an epoch by the clips that are scored makes the score too good",
+            )
 
 
 def objective_facts(config: ExperimentConfig) -> Mapping[str, str]:
@@ -195,15 +217,25 @@ def train_run(
     folder, config = run.folder, run.config.train
     with locked(folder.path):
         folder.claim(run.config, run.data, resume=resume)
+        warn_of_protocol(run, index)
         if folder.summary.exists():
             logger.info("%s is complete", folder.path)
             return
-        index.verify(run.shards)
+        index.verify([*run.shards, *run.validation])
         with threads(config.num_threads):
             environment = this_environment(run.config.seed, run.data, command=command)
             add_environment(folder.environment, environment)
             with logged(progress, folder, tensorboard=config.tensorboard) as told:
                 build_loop(run, index, told, asked_to_stop).run()
+
+
+def warn_of_protocol(run: Run, index: ShardIndex) -> None:
+    """Says so where no score of a run will be worth what it seems."""
+    protocol = protocol_of(run.config, index)
+    if warning_of(protocol):
+        logger.warning(
+            "%s is trained by %s: its score is %s", run.folder.path, protocol, warning_of(protocol)
+        )
 
 
 def build_loop(run: Run, index: ShardIndex, progress: Progress, asked_to_stop: AskedToStop) -> Loop:
@@ -212,6 +244,7 @@ def build_loop(run: Run, index: ShardIndex, progress: Progress, asked_to_stop: A
     torch.manual_seed(place_seed(config.seed, "weights"))
     model = build_classifier(config, num_classes)
     start = initialise(model, config)
+    validator = Validator(config, model, index, run.validation) if run.validation else None
     engine = build_engine(config, model, run.training_set(index))
     stream = TrainStream(
         index,
@@ -223,6 +256,7 @@ def build_loop(run: Run, index: ShardIndex, progress: Progress, asked_to_stop: A
     return Loop(
         config,
         engine,
+        Keeper(config, engine, run.folder, validator),
         stream=stream,
         folder=run.folder,
         progress=progress,

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from asclf.checkpoint import CheckpointMeta, load_tensors, save_tensors
 from asclf.errors import CheckpointError
 from asclf.train.tally import EpochTally, RunTally
+from asclf.train.validation import Validation
 
 
 def save_state(
@@ -46,6 +47,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], RunTally]:
     facts = {**meta.facts}
     for name in ("skipped", "commits"):
         facts[name] = tuple(facts[name])
+    facts["validations"] = tuple(Validation(*each) for each in facts.get("validations", ()))
     facts["current"] = _epoch_tally(facts.get("current", {}))
     return tensors, RunTally(**facts)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from asclf.train.engine import StepResult
+from asclf.train.validation import Validation
 
 
 @dataclass
@@ -63,6 +64,7 @@ class RunTally:
         skipped: Clips that could not be decoded in some epoch, each once, with its reason.
         nonfinite: Steps that were left out, since a number in them was not finite.
         commits: Commits of the code that trained, in order, where it ran from a checkout.
+        validations: One for each whole epoch, where there are clips to validate on.
         current: The epoch at hand.
     """
 
@@ -73,6 +75,7 @@ class RunTally:
     skipped: tuple[str, ...] = ()
     nonfinite: int = 0
     commits: tuple[str, ...] = ()
+    validations: tuple[Validation, ...] = ()
     current: EpochTally = field(default_factory=EpochTally)
 
     def begin(self, commit: str | None) -> None:

@@ -34,6 +34,14 @@ class Trainee(nn.Module):
         self.objective = objective
         self.precision = precision
 
+    def train(self, mode: bool = True) -> Trainee:
+        """As of any module, but a frozen backbone stays as it is in use: its norms do not move."""
+        super().train(mode)
+        backbone = self.model.get_submodule("backbone")
+        if not any(parameter.requires_grad for parameter in backbone.parameters()):
+            backbone.eval()
+        return self
+
     def augment(self, batch: Batch, generator: Generator) -> Batch:
         """A batch as the data workers made it, with soft targets where there are any, mixed."""
         prepare = getattr(self.objective, "prepare", None)
@@ -50,3 +58,9 @@ class Trainee(nn.Module):
             logits = self.model.classify_feats(feats, lengths)
         logits = logits.float()
         return self.objective(logits, batch) + self.model.penalty(), logits
+
+
+def freeze_all_but_head(model: AudioClassifier) -> None:
+    """Leaves the head alone to be trained, on what the rest makes of a clip (a probe)."""
+    model.requires_grad_(False)
+    model.get_submodule("head").requires_grad_(True)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from asclf.data.labels import LabelMap
 from asclf.data.shard_index import ShardIndex, ShardInfo
-from asclf.data.splits import train_and_test
+from asclf.data.splits import Parts, part_shards, train_and_test
 from asclf.errors import DataError
 
 
@@ -25,7 +27,7 @@ def _index(*homes: tuple[int | None, str | None]) -> ShardIndex:
     )
 
 
-def _homes(shards: list[ShardInfo]) -> list[tuple[int | None, str | None]]:
+def _homes(shards: Sequence[ShardInfo]) -> list[tuple[int | None, str | None]]:
     return [(shard.fold, shard.split) for shard in shards]
 
 
@@ -70,3 +72,51 @@ def test_a_fold_of_clips_without_folds_is_an_error() -> None:
 def test_nothing_left_to_train_on_is_an_error() -> None:
     with pytest.raises(DataError, match="no clip is left to train on"):
         train_and_test(_index((1, None)), 1)
+
+
+FOLDS = ((1, None), (2, None), (2, None), (4, None), (5, None))
+SPLITS = ((None, "train"), (None, "validation"), (None, "test"))
+
+
+def _folds(parts: Parts) -> tuple[set[int | None], ...]:
+    return tuple({s.fold for s in part} for part in (parts.train, parts.validation, parts.test))
+
+
+@pytest.mark.parametrize(("test_fold", "validated_on"), [(1, 2), (2, 4), (4, 5), (5, 1)])
+def test_nested_validates_on_the_next_fold_there_is_in_a_circle(
+    test_fold: int, validated_on: int
+) -> None:
+    train, validation, test = _folds(part_shards(_index(*FOLDS), test_fold, "nested"))
+    assert (validation, test) == ({validated_on}, {test_fold})
+    assert train == {1, 2, 4, 5} - {test_fold, validated_on}
+
+
+def test_official_validates_on_no_fold() -> None:
+    assert _folds(part_shards(_index(*FOLDS), 2)) == ({1, 4, 5}, set(), {2})
+
+
+def test_test_selected_validates_on_what_is_scored_and_trains_as_official_does() -> None:
+    parts = part_shards(_index(*FOLDS), 2, "test_selected")
+    assert parts.validation == parts.test
+    assert parts.train == part_shards(_index(*FOLDS), 2).train
+
+
+@pytest.mark.parametrize("protocol", ["official", "nested"])
+def test_a_split_named_validation_is_validated_on(protocol: Any) -> None:
+    parts = part_shards(_index(*SPLITS), None, protocol)
+    assert [_homes(part) for part in (parts.train, parts.validation, parts.test)] == [
+        [home] for home in SPLITS
+    ]
+
+
+def test_test_selected_leaves_the_validation_split_alone() -> None:
+    parts = part_shards(_index(*SPLITS), None, "test_selected")
+    assert _homes(parts.validation) == [(None, "test")]
+    assert _homes(parts.train) == [(None, "train")]
+
+
+def test_nested_needs_something_to_validate_on_and_something_to_train_on() -> None:
+    with pytest.raises(DataError, match=r"nothing to validate on; expected `data\.test_fold` and"):
+        part_shards(_index(*FOLDS), None, "nested")
+    with pytest.raises(DataError, match="no clip is left to train on"):
+        part_shards(_index((1, None), (2, None)), 1, "nested")

@@ -38,11 +38,21 @@ Train = Callable[..., Path]
 @pytest.fixture(scope="session")
 def toy_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shards of folds 1 and 2, nine clips of 0.3 s each; not to be changed."""
-    folder = tmp_path_factory.mktemp("toy")
+    return write_toy_shards(tmp_path_factory.mktemp("toy"), folds=(1, 2))
+
+
+@pytest.fixture(scope="session")
+def three_folds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of folds 1, 2 and 4, one of which can be validated on; not to be changed."""
+    return write_toy_shards(tmp_path_factory.mktemp("three"), folds=(1, 2, 4))
+
+
+def write_toy_shards(folder: Path, folds: Sequence[int]) -> Path:
+    """Nine clips of 0.3 s for each fold, in two shards each; the manifest lies beside them."""
     rng = np.random.default_rng(0)
     seconds = np.arange(round(0.3 * SAMPLE_RATE)) / SAMPLE_RATE
     clips = []
-    for fold in (1, 2):
+    for fold in folds:
         for i in range(CLIPS_PER_FOLD):
             label = sorted(TONES_HZ)[i % len(TONES_HZ)]
             phase = 2 * np.pi * TONES_HZ[label] * seconds + rng.uniform(0, 2 * np.pi)
