@@ -30,8 +30,7 @@ from asclf.data.sampling import Balance, Rotation, Sampler
 from asclf.data.seeds import place_seed
 from asclf.data.shard_index import ShardIndex, ShardInfo
 from asclf.data.shard_reader import Sample, read_samples
-from asclf.data.shard_web import OnRetry
-from asclf.data.workers import run_in_workers
+from asclf.data.workers import Note, Workers
 from asclf.device import threads
 from asclf.errors import AudioError, ConfigError, DataError
 from asclf.protocols import Batch, ClipAugmenter
@@ -48,13 +47,11 @@ class _Plan(NamedTuple):
         epoch: Its number.
         first: The batch to begin with.
         counts: How often each clip occurs, (clips,).
-        clips: Where they are.
     """
 
     epoch: int
     first: int
     counts: NDArray[np.int64]
-    clips: Clips
 
 
 class TrainStream:
@@ -111,6 +108,7 @@ class TrainStream:
         self.steps_per_epoch = self.clips // world_size // self.batch_size
         self.left_out = self.clips - world_size * self.steps_per_epoch * self.batch_size
         self.retries = 0
+        self._workers: Workers[Batch] | None = None
         if config.cache == "memory":
             check_memory(index, shards)
 
@@ -126,16 +124,23 @@ class TrainStream:
             DataError: A shard is broken; or a whole batch is, while other ranks wait for it.
         """
         self.retries = 0
-        plan = _Plan(epoch, first, self._sampler.counts(epoch), self._clips)
-        batches = run_in_workers(
-            partial(self._make, plan),
-            self.config.num_workers,
-            timeout_s=self.config.worker_timeout_s,
-            on_note=self._count_retry,
-        )
+        plan = _Plan(epoch, first, self._sampler.counts(epoch))
+        if self.config.num_workers:
+            batches = self._ready_workers().run(plan, self._count_retry)
+        else:
+            batches = self._make(self._clips, plan, 0, 1, self._count_retry)
         for batch in batches:
             self._report_skipped(batch)
             yield batch
+
+    def _ready_workers(self) -> Workers[Batch]:
+        if self._workers is None or self._workers.is_stopped:
+            self._workers = Workers(
+                partial(self._make, self._clips),
+                self.config.num_workers,
+                timeout_s=self.config.worker_timeout_s,
+            )
+        return self._workers
 
     @cached_property
     def _sampler(self) -> Sampler:
@@ -169,9 +174,11 @@ class TrainStream:
                 hint="delete the shards and run stage 2 again; the other processes cannot go on",
             )
 
-    def _make(self, plan: _Plan, worker: int, workers: int, on_retry: OnRetry) -> Iterator[Batch]:
+    def _make(
+        self, clips: Clips, plan: _Plan, worker: int, workers: int, on_retry: Note
+    ) -> Iterator[Batch]:
         """What one worker makes: its groups of this rank's stream, as batches."""
-        samples = plan.clips.read(self._places(plan), on_retry)
+        samples = clips.read(self._places(plan), on_retry)
         order = random.Random(place_seed(self.seed, "order", plan.epoch, self.rank))
         samples = shuffle(samples, self.config.shuffle_buffer, order)
         groups = enumerate(in_groups(samples, self.batch_size))

@@ -7,7 +7,6 @@ do: it goes on where it was cut, waits longer and longer, and starts over where 
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import tempfile
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from asclf.data.download import RemoteFile, download
@@ -97,13 +96,21 @@ def _download(remote: RemoteFile, path: Path, attempts: int, on_retry: OnRetry) 
 def _alone(path: Path) -> Iterator[bool]:
     """Keeps other processes from fetching the same file; yields whether one was waited for."""
     with path.with_suffix(".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            has_waited = False
-        except BlockingIOError:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            has_waited = True
-        yield has_waited
+        yield _wait_for_lock(file)
+
+
+def _wait_for_lock(file: IO[str]) -> bool:
+    """Takes the lock of a file; returns whether another process had it."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows nothing is locked
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return True
+    return False
 
 
 def _user_cache() -> Path:

@@ -3,19 +3,25 @@
 torch's `DataLoader` is not used: it waits for ever for a worker that was stopped (see `parcels`),
 and reports a dead one by an exception from a signal handler, in whatever line the caller happens to
 be. Workers ignore SIGINT and SIGTERM, which are meant for the process that started them.
+
+The processes outlive a stream. To fork anew each epoch would cost seconds and memory: by then the
+training process holds the buffers of its steps, and must copy every page that it writes to.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import signal
 import socket
+import sys
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 
@@ -25,8 +31,8 @@ from asclf.errors import AsclfError, DataError
 T = TypeVar("T")
 Note = Callable[[str], None]
 """Tells the process that takes the items something on the way to the next one."""
-MakeStream = Callable[[int, int, Note], Iterable[T]]
-"""Makes the part of worker w among n: items w, w + n, w + 2n, … of the stream."""
+MakeStream = Callable[[Any, int, int, Note], Iterable[T]]
+"""Makes, of a job, the part of worker w among n: items w, w + n, w + 2n, … of its stream."""
 Message = tuple[Literal["item", "note", "error", "crash", "end"], Any]
 
 AHEAD = 1
@@ -34,34 +40,55 @@ AHEAD = 1
 FAREWELL_S = 5.0
 
 
-def run_in_workers(
-    make: MakeStream[T], num_workers: int, *, timeout_s: float, on_note: Note
-) -> Iterator[T]:
-    """Yields the items of n streams in turn, each stream made in a process of its own.
+class Workers(Generic[T]):
+    """Processes that make one stream after another; they end with this object.
 
-    Workers are forked where the system can: a spawned one would import torch anew, every epoch.
-    Forking is safe for a `make` that computes with one thread, touches no accelerator and takes no
-    lock of its parent. Where only spawning is possible, `make` must be picklable.
+    They are forked where the system can: a spawned one imports torch anew. Forking is safe for a
+    `make` that computes with one thread, touches no accelerator and takes no lock of its parent.
+    Where only spawning is possible, `make` must be picklable. Jobs always must.
 
     Args:
-        make: The streams; with 0 workers the only one is made in this process.
-        num_workers: Number of processes.
+        make: The streams.
+        count: Number of processes.
         timeout_s: Longest wait for an item or a note.
-        on_note: Told, in this process, what `make` notes.
 
-    Raises:
-        AsclfError: What `make` raised, as it raised it.
-        DataError: A worker died, or made nothing for too long; names it.
+    Attributes:
+        stop: Ends the processes; so does a stream that fails or is left early.
     """
-    if not num_workers:
-        yield from make(0, 1, on_note)
-        return
-    workers: list[_Worker] = []
-    try:
-        workers.extend(_Worker(make, number, num_workers) for number in range(num_workers))
-        due = deque(workers)
+
+    def __init__(self, make: MakeStream[T], count: int, *, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self.members = [_Worker(make, number, count) for number in range(count)]
+        self.stop = weakref.finalize(self, _stop, self.members)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the processes have been ended."""
+        return not self.stop.alive
+
+    def run(self, job: object, on_note: Note) -> Iterator[T]:
+        """Yields the items of a job's streams in turn, each stream made in a process of its own.
+
+        Args:
+            job: What `make` is told.
+            on_note: Told, in this process, what `make` notes.
+
+        Raises:
+            AsclfError: What `make` raised, as it raised it.
+            DataError: A worker died, or made nothing for too long; names it.
+        """
+        try:
+            for worker in self.members:
+                worker.begin(job)
+            yield from self._collect(on_note)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _collect(self, on_note: Note) -> Iterator[T]:
+        due = deque(self.members)
         while due:
-            kind, value = due[0].receive(timeout_s)
+            kind, value = due[0].receive(self.timeout_s)
             if kind == "end":
                 due.popleft()
             elif kind == "note":
@@ -69,9 +96,11 @@ def run_in_workers(
             else:
                 due.rotate(-1)
                 yield value
-    finally:
-        for worker in workers:
-            worker.stop()
+
+
+def _stop(workers: Iterable[_Worker]) -> None:
+    for worker in workers:
+        worker.stop()
 
 
 class _Worker:
@@ -84,6 +113,11 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.name = f"data worker {number + 1} of {workers} (process {self.process.pid})"
+
+    def begin(self, job: object) -> None:
+        """Gives it something to do."""
+        with suppress(OSError):  # where it has died meanwhile, `receive` says so
+            send(self.channel, job)
 
     def receive(self, timeout_s: float) -> Message:
         """Takes the next message; one that tells of a failure is raised."""
@@ -134,22 +168,34 @@ def _work(
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, signal.SIG_IGN)
     torch.set_num_threads(1)
-    with suppress(BrokenPipeError, ConnectionResetError):
-        send(channel, _work_off(make(number, workers, partial(_note, channel)), channel))
+    with suppress(BrokenPipeError, ConnectionResetError, EOFError):
+        while True:
+            job = receive(channel, math.inf)
+            _work_off(make(job, number, workers, partial(_note, channel)), channel)
 
 
-def _work_off(items: Iterable[Any], channel: socket.socket) -> Message:
-    """Sends items as they are asked for; returns how it ended."""
+def _work_off(items: Iterable[Any], channel: socket.socket) -> None:
+    """Sends items as they are asked for, and how it ended."""
+    ending: Message = ("end", None)
+    sent = 0
     try:
-        for i, item in enumerate(items):
-            if i >= AHEAD and not channel.recv(1):
-                break
+        for item in items:
+            if sent >= AHEAD:
+                _await_request(channel)
             send(channel, ("item", item))
+            sent += 1
     except AsclfError as error:
-        return "error", error
+        ending = ("error", error)
     except Exception:
-        return "crash", traceback.format_exc()
-    return "end", None
+        ending = ("crash", traceback.format_exc())
+    send(channel, ending)
+    for _ in range(min(sent, AHEAD)):  # those not yet awaited, so that a job comes next
+        _await_request(channel)
+
+
+def _await_request(channel: socket.socket) -> None:
+    if not channel.recv(1):
+        sys.exit()  # nobody is there any more
 
 
 def _note(channel: socket.socket, text: str) -> None:

@@ -4,8 +4,8 @@
 
 Steps are those of `asclf train` with `conf/train/scratch.yaml`, augmentation in the data worker and
 all; the cached batch came from the same stream. Stretches of both take turns, and while the cached
-batch is trained on there is no worker. The first batch of an epoch, for which the worker is
-started, is timed by itself. The goal is a ratio of at most 1.05 for `spectromasknet`.
+batch is trained on the worker rests. The first batch of an epoch, before which nothing is read
+ahead, is timed by itself. The goal is a ratio of at most 1.05 for `spectromasknet`.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     default = Path(os.environ.get("ASCLF_DATA", ".")) / "ESC-50" / "audio"
     parser.add_argument("--audio", type=Path, default=default, help="folder of recordings")
     parser.add_argument("--model", default="spectromasknet", help="the backbone")
-    parser.add_argument("--steps", type=int, default=12, help="steps of an epoch (default 12)")
-    parser.add_argument("--rounds", type=int, default=3, help="epochs of each kind (default 3)")
+    parser.add_argument("--steps", type=int, default=8, help="steps of an epoch (default 8)")
+    parser.add_argument("--rounds", type=int, default=5, help="epochs of each kind (default 5)")
     parser.add_argument("--json", type=Path, default=Path("exp/bench/loading.json"), metavar="FILE")
     parser.add_argument(
         "overrides", nargs="*", default=["data.crop_s=4.0"], metavar="key.path=value"
