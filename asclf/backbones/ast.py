@@ -13,6 +13,7 @@ authors' code fills up with zeros or takes their start. The classes of the PyPI 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, cast
 
 import pydantic
@@ -116,6 +117,10 @@ class Ast(nn.Module):
         x = (x - self.mean) / (2 * self.deviation)
         tokens = self.norm(self.blocks(self._embed(x))[:, :2])  # (B, 2, D)
         return cast(Tensor, self.embed_norm(tokens.mean(dim=1)))
+
+    def recomputable(self) -> Sequence[nn.Module]:
+        """The blocks, each of which can be computed again from its input."""
+        return tuple(self.blocks)
 
     def _embed(self, x: Tensor) -> Tensor:
         """(B, N, F) → the two tokens and the patches, each with its position, (B, 2 + P, D)."""

@@ -11,13 +11,17 @@ Examples:
   asclf train --config conf/esc10.yaml --exp exp/esc10 data.shards=shards/esc10 data.test_fold=1
   asclf train --config conf/esc10.yaml data.shards=shards/esc10 --folds all --jobs 2
   asclf train --config conf/esc10.yaml --exp exp/esc10 data.shards=shards/esc10 --resume seed=3
+  torchrun --nproc-per-node 2 -m asclf.cli.main train --config conf/esc10.yaml train.engine=ddp
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +30,7 @@ from asclf.cli._progress import training_bars
 from asclf.cli.score import command_line
 
 if TYPE_CHECKING:
+    from asclf.train.peers import Peers
     from asclf.train.stop import AskedToStop
 
 
@@ -55,23 +60,38 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="laid over the file")
 
 
+@contextmanager
+def _said_by(peers: Peers) -> Iterator[None]:
+    """Of processes that train together one tells how it goes; the others tell what goes wrong."""
+    logger = logging.getLogger("asclf")
+    level = logger.level
+    if not peers.leads:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def run(options: Namespace) -> int:
     """Runs the verb."""
+    from asclf.device import keep_freed_memory
+    from asclf.train.peers import join_peers
     from asclf.train.stop import stop_on_signals
 
     options.exp = options.exp or Path("exp") / options.config.stem
-    with stop_on_signals() as asked_to_stop:
-        train = _train_one_by_one if options.jobs == 1 else _train_at_once
-        return train(options, asked_to_stop)
+    keep_freed_memory()
+    with stop_on_signals() as asked_to_stop, join_peers() as peers, _said_by(peers):
+        if options.jobs > 1 and peers.world_size == 1:
+            return _train_at_once(options, peers, asked_to_stop)
+        return _train(options, peers, asked_to_stop)
 
 
-def _train_one_by_one(options: Namespace, asked_to_stop: AskedToStop) -> int:
-    from asclf.device import keep_freed_memory
+def _train(options: Namespace, peers: Peers, asked_to_stop: AskedToStop) -> int:
     from asclf.score.provenance import portable_command
     from asclf.train.run import train_experiment
     from asclf.train.stop import StoppedError
 
-    keep_freed_memory()
     try:
         with training_bars() as bars:
             runs = train_experiment(
@@ -80,19 +100,22 @@ def _train_one_by_one(options: Namespace, asked_to_stop: AskedToStop) -> int:
                 overrides=options.overrides,
                 folds=options.folds,
                 resume=options.resume,
-                progress=bars,
+                progress=bars if peers.leads else None,
+                peers=peers,
                 asked_to_stop=asked_to_stop,
                 command=portable_command(command_line(options.command), os.environ),
             )
     except StoppedError as stopped:
-        print(stopped, file=sys.stderr)
+        if peers.leads:
+            print(stopped, file=sys.stderr)
         return stopped.status
     for path in runs:
-        print(f"trained: {path}")
+        if peers.leads:
+            print(f"trained: {path}")
     return 0
 
 
-def _train_at_once(options: Namespace, asked_to_stop: AskedToStop) -> int:
+def _train_at_once(options: Namespace, peers: Peers, asked_to_stop: AskedToStop) -> int:
     from asclf.cli._folds import train_at_once
     from asclf.train.run import plan_experiment
 
@@ -104,5 +127,5 @@ def _train_at_once(options: Namespace, asked_to_stop: AskedToStop) -> int:
         resume=options.resume,
     )
     if runs[0].config.data.test_fold is None:  # one run alone, on everything
-        return _train_one_by_one(options, asked_to_stop)
+        return _train(options, peers, asked_to_stop)
     return train_at_once(runs, options, asked_to_stop)

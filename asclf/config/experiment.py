@@ -69,8 +69,12 @@ class DataConfig:
 class TrainConfig:
     """How long to train, and what to keep."""
 
-    engine: Literal["torch"] = "torch"
-    """What runs the steps."""
+    engine: Literal["torch", "ddp", "deepspeed"] = "torch"
+    """What runs the steps: one process; several that average their gradients; or several that
+    divide optimizer, gradients and weights among them. Several are started by torchrun."""
+    deepspeed: Literal[0, 1, 2, 3] | str = 1
+    """For the engine deepspeed: the ZeRO stage, or a JSON file of DeepSpeed's options, seen from the
+    current folder. 1 divides the optimizer's moments, 2 the gradients too, 3 also the weights."""
     epochs: PositiveInt = 60
     """Passes over the training folds; fewer only where `patience` ends them."""
     average_last: PositiveInt = 5

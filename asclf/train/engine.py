@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -94,15 +95,33 @@ def split(batch: Batch, size: int | None) -> Iterator[Batch]:
     """Cuts a batch into parts of at most `size` clips."""
     size = size or len(batch.clip_ids)
     for start in range(0, len(batch.clip_ids), size):
-        stop = start + size
-        yield replace(
-            batch,
-            waveform=batch.waveform[start:stop],
-            lengths=None if batch.lengths is None else batch.lengths[start:stop],
-            targets=batch.targets[start:stop],
-            clip_ids=batch.clip_ids[start:stop],
-            soft_targets=None if batch.soft_targets is None else batch.soft_targets[start:stop],
-        )
+        yield part_of(batch, start, start + size)
+
+
+def split_into(batch: Batch, count: int) -> list[tuple[Batch, int]]:
+    """Cuts a batch into so many parts, each with the number of clips that count in it.
+
+    Where there are fewer clips than parts, some parts hold a clip that is in another one too, and
+    none of theirs count.
+    """
+    clips = len(batch.clip_ids)
+    bounds = [number * clips // count for number in range(count + 1)]
+    return [
+        (part_of(batch, start, stop) if stop > start else part_of(batch, 0, 1), stop - start)
+        for start, stop in pairwise(bounds)
+    ]
+
+
+def part_of(batch: Batch, start: int, stop: int) -> Batch:
+    """The clips of a batch from `start` up to `stop`."""
+    return replace(
+        batch,
+        waveform=batch.waveform[start:stop],
+        lengths=None if batch.lengths is None else batch.lengths[start:stop],
+        targets=batch.targets[start:stop],
+        clip_ids=batch.clip_ids[start:stop],
+        soft_targets=None if batch.soft_targets is None else batch.soft_targets[start:stop],
+    )
 
 
 def count_hits(logits: Tensor, targets: Tensor) -> int:

@@ -1,13 +1,17 @@
-"""The engine of plain torch."""
+"""The engine of plain torch: one process, or several through DistributedDataParallel."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from asclf.checkpoint import load_weights
@@ -25,6 +29,10 @@ SCALE = ("scale", "_growth_tracker")
 class TorchEngine:
     """Steps on one device; implements `asclf.train.engine.Engine`.
 
+    The ranks' gradients are averaged while they are computed. Each clip weighs the same, since all
+    ranks' parts of a batch are equally large; one that cannot be decoded makes the other clips of
+    its own rank weigh a little more.
+
     Args:
         trainee: Classifier and objective, on their device.
         optimizer: Over the classifier's weights.
@@ -39,6 +47,7 @@ class TorchEngine:
     ) -> None:
         self.trainee = trainee
         self.model = trainee.model
+        self.network = share_gradients(trainee) if peers.world_size > 1 else trainee
         self.optimizer = optimizer
         self.config = config
         self.peers = peers
@@ -58,14 +67,9 @@ class TorchEngine:
         self.trainee.train()
         batch = self.trainee.augment(batch, generator).to(self.device)
         self.optimizer.zero_grad(set_to_none=True)
-        clips, loss, hits = len(batch.clip_ids), 0.0, 0
-        for part in split(batch, self.config.micro_batch):
-            whole, logits = self.trainee(part, generator)
-            share = whole * (len(part.clip_ids) / clips)
-            self.scaler.scale(share).backward()
-            loss += share.item()
-            hits += count_hits(logits, part.targets)
-        result = StepResult(loss, self._clip_gradient(), hits, clips)
+        sums = self._accumulate(batch, generator)
+        loss, hits, clips = self.peers.totals([*sums, len(batch.clip_ids)])
+        result = StepResult(loss / clips, self._clip_gradient(), int(hits), int(clips))
         if result.is_finite:
             self._update(lr_factor)
         self.scaler.update()
@@ -93,6 +97,25 @@ class TorchEngine:
             scale = {name: value.item() for name, value in below("scaler.", tensors).items()}
             self.scaler.load_state_dict({**self.scaler.state_dict(), **scale})
 
+    def _accumulate(self, batch: Batch, generator: Generator) -> tuple[float, int]:
+        """Adds up the gradient part by part; the sum of the clips' losses, and the hits."""
+        loss, hits, clips = 0.0, 0, len(batch.clip_ids)
+        parts = list(split(batch, self.config.micro_batch))
+        for number, part in enumerate(parts, 1):
+            with self._meeting(last=number == len(parts)):
+                mean, logits = self.network(part, generator)
+                share = mean * (len(part.clip_ids) / clips)
+                self.scaler.scale(share).backward()
+            loss += mean.item() * len(part.clip_ids)
+            hits += count_hits(logits, part.targets)
+        return loss, hits
+
+    def _meeting(self, *, last: bool) -> AbstractContextManager[None]:
+        """Lets the ranks' gradients meet in the last part alone."""
+        if last or not isinstance(self.network, DistributedDataParallel):
+            return nullcontext()
+        return self.network.no_sync()
+
     def _clip_gradient(self) -> float:
         self.scaler.unscale_(self.optimizer)
         limit = self.config.grad_clip or math.inf
@@ -107,3 +130,15 @@ class TorchEngine:
     def _scale(self) -> dict[str, Tensor]:
         state = self.scaler.state_dict()
         return {f"scaler.{name}": torch.tensor(state[name]) for name in SCALE if name in state}
+
+
+def share_gradients(trainee: Trainee) -> DistributedDataParallel:
+    """Wraps a trainee so that the ranks' gradients are averaged, and begin with rank 0's weights.
+
+    Buffers are not broadcast in each step: nothing reads batch norm's statistics in training, and
+    what is saved are rank 0's.
+    """
+    known = signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {name: False}
+    return DistributedDataParallel(trainee, gradient_as_bucket_view=True, **options)

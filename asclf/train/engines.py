@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
+from torch.optim import Optimizer
 
 from asclf.config.experiment import ExperimentConfig
 from asclf.data.training_set import TrainingSet
 from asclf.device import best_device
+from asclf.errors import ConfigError
 from asclf.model import AudioClassifier
+from asclf.train.batch_norm import synchronise_batch_norms
 from asclf.train.compiling import compile_network
+from asclf.train.deepspeed_options import deepspeed_options
 from asclf.train.engine import Engine
 from asclf.train.engine_torch import TorchEngine
 from asclf.train.layer_decay import apply_layer_decay
@@ -42,4 +48,35 @@ def build_engine(
         compile_network(model)
     optimizer = config.optimizer.build(model=model)
     apply_layer_decay(optimizer, model, config.train.layer_decay)
-    return TorchEngine(trainee, optimizer, config.train, peers or Peers())
+    peers = peers or Peers()
+    if peers.world_size > 1 and best_device().type == "cuda":
+        synchronise_batch_norms(model)
+    if config.train.engine == "deepspeed":
+        return _deepspeed_engine(trainee, optimizer, config, peers)
+    return TorchEngine(trainee, optimizer, config.train, peers)
+
+
+def check_engine(config: ExperimentConfig, peers: Peers) -> None:
+    """Makes sure that an engine can serve those that train together.
+
+    Raises:
+        ConfigError: It serves one process, and they are several; or its options cannot be used.
+    """
+    if config.train.engine == "torch" and peers.world_size > 1:
+        raise ConfigError(
+            f"`train.engine` is torch, which is one process, and there are {peers.world_size}",
+            expected="ddp or deepspeed",
+            hint="add train.engine=ddp to the command",
+        )
+    if config.train.engine == "deepspeed":
+        deepspeed_options(config, peers.world_size)
+
+
+def _deepspeed_engine(
+    trainee: Trainee, optimizer: Optimizer, config: ExperimentConfig, peers: Peers
+) -> Engine:
+    os.environ.setdefault("DS_ACCELERATOR", best_device().type)  # read when it is imported
+    from asclf.train.engine_deepspeed import DeepSpeedEngine
+
+    options = deepspeed_options(config, peers.world_size)
+    return DeepSpeedEngine(trainee, optimizer, options, peers)

@@ -93,6 +93,10 @@ class Keeper:
         self, validator: Validator, weights: Mapping[str, Tensor], tally: RunTally
     ) -> dict[str, float]:
         peers = self.engine.peers
-        validation = peers.agree(validator.measure(weights) if peers.leads else Validation())
+        validation = Validation()
+        with peers.as_one():
+            if peers.leads:
+                validation = validator.measure(weights)
+        validation = peers.agree(validation)
         tally.validations += (validation,)
         return validator.record(validation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,17 +19,19 @@ from asclf.data.shard_web import shards_at
 from asclf.data.splits import Parts, part_shards
 from asclf.data.training_set import TrainingSet
 from asclf.device import threads
-from asclf.errors import ConfigError, DataError
-from asclf.model import build_classifier
+from asclf.errors import ConfigError, DataError, TrainError
+from asclf.model import AudioClassifier, build_classifier
+from asclf.protocols import ClipAugmenter
 from asclf.score.protocol import protocol_of, warning_of
-from asclf.train.engines import build_engine
+from asclf.train.engines import build_engine, check_engine
 from asclf.train.environment import add_environment, this_environment
 from asclf.train.folder import RunFolder, data_facts
-from asclf.train.init import init_facts, initialise
+from asclf.train.init import InitReport, init_facts, initialise
 from asclf.train.keeper import Keeper
 from asclf.train.lock import locked
 from asclf.train.logs import logged
 from asclf.train.loop import Loop
+from asclf.train.peers import Peers
 from asclf.train.progress import Progress, Silent
 from asclf.train.stop import AskedToStop, never
 from asclf.train.validation import Validator
@@ -46,6 +49,7 @@ def train_experiment(
     folds: Folds = None,
     resume: bool = False,
     progress: Progress | None = None,
+    peers: Peers | None = None,
     asked_to_stop: AskedToStop = never,
     command: str = "",
 ) -> list[Path]:
@@ -59,6 +63,7 @@ def train_experiment(
             `data.test_fold` of the configuration.
         resume: Go on with runs that were cut short, pass over those that are complete.
         progress: Told of every step and epoch.
+        peers: Those that train together, each of which calls this; alone where it is not given.
         asked_to_stop: Asked before every step whether to leave off there.
         command: The command line, for `environment.json`.
 
@@ -70,13 +75,18 @@ def train_experiment(
         AsclfError: The configuration, the data or the folders cannot be used; before any training
             where that can be known.
     """
-    index, runs = plan_experiment(config_path, exp, overrides=overrides, folds=folds, resume=resume)
+    peers = peers or Peers()
+    with peers.as_one():
+        index, runs = plan_experiment(
+            config_path, exp, overrides=overrides, folds=folds, resume=resume, peers=peers
+        )
     for run in runs:
         train_run(
             run,
             index,
             resume=resume,
             progress=progress or Silent(),
+            peers=peers,
             asked_to_stop=asked_to_stop,
             command=command,
         )
@@ -90,18 +100,21 @@ def plan_experiment(
     overrides: Sequence[str] = (),
     folds: Folds = None,
     resume: bool = False,
+    peers: Peers | None = None,
 ) -> tuple[ShardIndex, list[Run]]:
     """Opens the shards and plans the runs of an experiment; arguments as `train_experiment`.
 
     Raises:
         AsclfError: The configuration, the data or one of the folders cannot be used.
     """
+    peers = peers or Peers()
     config = load_experiment(config_path, overrides)
+    check_engine(config, peers)
     index = open_index(config, config_path)
     left_out = folds_left_out(folds, index, config.data.test_fold)
     runs = [plan_run(config, index, exp, fold) for fold in left_out]
     for run in runs:
-        run.folder.check(run.config, run.data, resume=resume)
+        check_run(run, index, peers, resume=resume)
     return index, runs
 
 
@@ -204,29 +217,61 @@ def open_index(config: ExperimentConfig, where: Path) -> ShardIndex:
     return index
 
 
+def check_run(run: Run, index: ShardIndex, peers: Peers, *, resume: bool) -> None:
+    """Makes sure that a run can start; changes nothing.
+
+    Raises:
+        TrainError: Its folder is taken.
+        ConfigError: The processes cannot share a batch evenly.
+        DataError: They are more than there are shards.
+    """
+    run.folder.check(run.config, run.data, resume=resume)
+    build_stream(run, index, (), peers)
+
+
 def train_run(
     run: Run,
     index: ShardIndex,
     *,
     resume: bool,
     progress: Progress,
+    peers: Peers,
     asked_to_stop: AskedToStop = never,
     command: str = "",
 ) -> None:
     """Trains one model, or passes over a run that is complete; alone in its folder."""
-    folder, config = run.folder, run.config.train
-    with locked(folder.path):
-        folder.claim(run.config, run.data, resume=resume)
-        warn_of_protocol(run, index)
-        if folder.summary.exists():
-            logger.info("%s is complete", folder.path)
+    with ExitStack() as held:
+        with peers.as_one():
+            if peers.leads:
+                held.enter_context(locked(run.folder.path))
+                run.folder.claim(run.config, run.data, resume=resume)
+                warn_of_protocol(run, index)
+        if peers.agree(run.folder.summary.exists()):
+            logger.info("%s is complete", run.folder.path)
             return
-        index.verify([*run.shards, *run.validation])
-        with threads(config.num_threads):
-            environment = this_environment(run.config.seed, run.data, command=command)
-            add_environment(folder.environment, environment)
-            with logged(progress, folder, tensorboard=config.tensorboard) as told:
-                build_loop(run, index, told, asked_to_stop).run()
+        check_resume_is_shared(run, peers)
+        held.enter_context(threads(run.config.train.num_threads))
+        with peers.as_one():
+            if peers.local_rank == 0:  # once a machine
+                index.verify([*run.shards, *run.validation])
+            model, start = build_model(run.config, len(index.labels))
+            if peers.leads:
+                note_environment(run, command, peers)
+                progress = held.enter_context(
+                    logged(progress, run.folder, tensorboard=run.config.train.tensorboard)
+                )
+        loop = build_loop(
+            run, index, model, start, progress=progress, peers=peers, asked_to_stop=asked_to_stop
+        )
+        loop.run()
+
+
+def note_environment(run: Run, command: str, peers: Peers) -> None:
+    """Adds what the run is trained in to its `environment.json`."""
+    environment = this_environment(
+        run.config.seed, run.data, command=command, processes=peers.world_size
+    )
+    add_environment(run.folder.environment, environment)
 
 
 def warn_of_protocol(run: Run, index: ShardIndex) -> None:
@@ -238,28 +283,66 @@ def warn_of_protocol(run: Run, index: ShardIndex) -> None:
         )
 
 
-def build_loop(run: Run, index: ShardIndex, progress: Progress, asked_to_stop: AskedToStop) -> Loop:
-    """Builds all parts of a run, the weights fresh or those of the checkpoint it starts from."""
-    config, num_classes = run.config, len(index.labels)
+def check_resume_is_shared(run: Run, peers: Peers) -> None:
+    """Makes sure that all processes go on from one state, or none does; a collective.
+
+    Raises:
+        TrainError: Some see the state of the run, and some do not.
+    """
+    if len({*peers.gather(run.folder.resume.exists())}) > 1:
+        raise TrainError(
+            "some of the processes see this file, and some do not",
+            where=run.folder.resume,
+            hint="machines that train together need one experiment folder, say on a network drive",
+        )
+
+
+def build_model(
+    config: ExperimentConfig, num_classes: int
+) -> tuple[AudioClassifier, InitReport | None]:
+    """The classifier to be trained, its weights fresh or those of the checkpoint it starts from."""
     torch.manual_seed(place_seed(config.seed, "weights"))
     model = build_classifier(config, num_classes)
-    start = initialise(model, config)
+    return model, initialise(model, config)
+
+
+def build_loop(
+    run: Run,
+    index: ShardIndex,
+    model: AudioClassifier,
+    start: InitReport | None,
+    *,
+    progress: Progress,
+    peers: Peers,
+    asked_to_stop: AskedToStop,
+) -> Loop:
+    """Builds all other parts of a run; a collective."""
+    config = run.config
     validator = Validator(config, model, index, run.validation) if run.validation else None
-    engine = build_engine(config, model, run.training_set(index))
-    stream = TrainStream(
-        index,
-        run.shards,
-        config=config.data,
-        clip_augmenters=model.clip_augmenters,
-        seed=config.seed,
-    )
+    engine = build_engine(config, model, run.training_set(index), peers)
+    keeper = Keeper(config, engine, run.folder, validator)
     return Loop(
         config,
         engine,
-        Keeper(config, engine, run.folder, validator),
-        stream=stream,
+        keeper,
+        stream=build_stream(run, index, model.clip_augmenters, peers),
         folder=run.folder,
         progress=progress,
         start=start,
         asked_to_stop=asked_to_stop,
+    )
+
+
+def build_stream(
+    run: Run, index: ShardIndex, clip_augmenters: Sequence[ClipAugmenter], peers: Peers
+) -> TrainStream:
+    """This process's batches."""
+    return TrainStream(
+        index,
+        run.shards,
+        config=run.config.data,
+        clip_augmenters=clip_augmenters,
+        seed=run.config.seed,
+        rank=peers.rank,
+        world_size=peers.world_size,
     )

@@ -18,6 +18,7 @@ from asclf.device import best_device
 from asclf.errors import TrainError
 from asclf.model import AudioClassifier
 from asclf.protocols import Loss
+from asclf.score.multilabel import mean_average_precision
 from asclf.train.engine import count_hits
 
 
@@ -109,7 +110,5 @@ class Validator:
 
     def _score(self, logits: Tensor, targets: Tensor) -> float:
         if self.config.multi_label:
-            from asclf.score.multilabel import mean_average_precision
-
             return mean_average_precision(targets.numpy() > 0, logits.numpy())
         return count_hits(logits, targets) / len(targets)
