@@ -24,7 +24,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
         _flush_to_disk(path.parent)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk names no file
+        if error.errno and not error.filename:  # a full disk names no file
+            error.filename = str(path)
         raise
     finally:
         part.unlink(missing_ok=True)
