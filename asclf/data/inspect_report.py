@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -38,7 +38,7 @@ def as_json(survey: Survey) -> str:
         ],
         "loose": [printable(name) for name in survey.listing.loose],
         "empty_classes": [printable(name) for name in survey.listing.empty],
-        "other_files": dict(survey.listing.other),
+        "other_files": {printable(end): n for end, n in survey.listing.other.items()},
         "warnings": warnings(survey),
     }
     return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
@@ -80,7 +80,7 @@ def class_table(survey: Survey) -> tuple[list[str], list[list[str]]]:
     rows = []
     for label in survey.labels:
         facts = _class_facts(survey, label)
-        values = [facts["clips"], facts["groups"], f"{facts['seconds'] / 60:.1f}"]
+        values = [facts["clips"], facts["groups"], f"{facts['seconds'] / 60:.2f}"]
         rows.append([label, *map(str, [*values, *facts["folds"].values()])])
     return header, rows
 
@@ -223,9 +223,9 @@ def _pair_line(survey: Survey, pair: Alike) -> str:
     return f"{first} and {second}: {how}" + (f", as {one!r} and {other!r}" if differ else "")
 
 
-def _counted(counts: Counter[Any] | Any, unit: str = "") -> str:
+def _counted(counts: Mapping[Any, int], unit: str = "") -> str:
     ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name or '(none)'}{unit} ({count})" for name, count in ordered)
+    return ", ".join(f"{printable(name) or '(none)'}{unit} ({count})" for name, count in ordered)
 
 
 def _bullets(title: str, lines: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +106,20 @@ def test_what_is_wrong_is_told(sounds: Path, tmp_path: Path, capsys: Capture) ->
     text = (tmp_path / "out" / "report.md").read_text("utf-8")
     assert "equal files, as 'dog' and 'rain'" in text
     assert "broken.wav: cannot be decoded" in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_no_text_stop_nothing(sounds: Path, tmp_path: Path) -> None:
+    for name in ("dog/bad\udcff.wav", "dog/x.\udcff", "loose\udcff.wav"):
+        (sounds / name).touch()
+    (sounds / "empty\udcff").mkdir()
+    assert init("sounds", "--out", "out") == 0
+    found = report(tmp_path / "out")
+    assert found["unreadable"] == [
+        {"path": "sounds/dog/bad\\udcff.wav", "reason": "its name is no UTF-8; rename it"}
+    ]
+    assert found["other_files"] == {".\\udcff": 1}
+    assert (found["loose"], found["empty_classes"]) == (["loose\\udcff.wav"], ["empty\\udcff"])
 
 
 def test_sources_stay_in_one_fold(sounds: Path, tmp_path: Path) -> None:
