@@ -1,10 +1,20 @@
-"""Prints what an experiment came to: its score, and the exported model's place, size and latency.
+"""Tables of results: of one experiment on the terminal, of all in the documents.
 
-python tools/results_table.py egs/synth/exp/synth
+    python tools/results_table.py egs/synth/exp/synth    # prints its score, size and latency
+    python tools/results_table.py                        # writes every RESULTS.md, and the README
+
+The README has its table between two comments, and what stands between them is replaced:
+
+    <!-- results -->
+    <!-- end -->
+
+Both come from the results that `asclf score --results` keeps in egs/*/results/. Nobody types a
+figure, and a test fails where a page says something else than they do.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +24,44 @@ from rich.table import Table
 
 from asclf.bundle.folder import MODEL
 from asclf.edge.bench import BenchResult
+from asclf.score.ledger import PAGE, read_results, recipes_with_results, results_page
 from asclf.score.report import Report
-from asclf.score.result import Result, percent
+from asclf.score.result import Result, span_of
+from asclf.score.summary import summary_table
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"(<!-- results -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def main(exp: Path) -> None:
+def main(arguments: list[str]) -> None:
+    """Prints the table of an experiment, or writes the pages that are not as they should be."""
+    if arguments:
+        print_table(Path(arguments[0]))
+        return
+    for path, text in pages().items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"written: {path.relative_to(ROOT)}")
+
+
+def pages() -> dict[Path, str]:
+    """Every page with results, and what it should say."""
+    readme = ROOT / "README.md"
+    recipes = recipes_with_results(ROOT / "egs")
+    texts = {recipe / PAGE: results_page(read_results(recipe)) for recipe in recipes}
+    return {**texts, readme: filled(readme.read_text(encoding="utf-8"))}
+
+
+def filled(text: str) -> str:
+    """The text with the table of all results between its comments."""
+    recipes = {
+        recipe.relative_to(ROOT).as_posix(): read_results(recipe)
+        for recipe in recipes_with_results(ROOT / "egs")
+    }
+    return BLOCK.sub(lambda found: found[1] + summary_table(recipes) + found[2], text)
+
+
+def print_table(exp: Path) -> None:
     """Prints the table of an experiment that is scored, exported and benchmarked."""
     report = Report.read(exp / "report.json")
     bench = BenchResult.from_json((exp / "bench.json").read_text(encoding="utf-8"))
@@ -30,11 +73,12 @@ def main(exp: Path) -> None:
 
 def score_rows(result: Result) -> Iterator[tuple[str, str]]:
     """How well it classifies."""
-    low, high = result.interval_95
-    yield "accuracy", f"{percent(result.accuracy)} ({result.correct} of {result.clips} clips)"
-    yield "95 % interval", f"{100 * low:.1f} to {100 * high:.1f} %"
+    yield "score", f"{result.headline} ({result.counted})"
+    yield "95 % interval", span_of(result.interval)
     yield "mean over folds", result.spread
     yield "scored", result.scope
+    if result.warning:
+        yield "warning", result.warning
     yield "training", f"{result.minutes:.1f} minutes"
 
 
@@ -47,4 +91,4 @@ def model_rows(bundle: Path, bench: BenchResult) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1:])

@@ -29,7 +29,7 @@ from asclf.cli._parser import share
 from asclf.data.manifest import Clip, read_manifest
 from asclf.edge.calibrate import Aim, Certainties, Sound, calibrate, measure_certainties
 from asclf.edge.runtime import BundleClassifier
-from asclf.score.metrics import wilson_interval
+from asclf.score.intervals import wilson_interval
 
 
 def add_arguments(parser: ArgumentParser) -> None:

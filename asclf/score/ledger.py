@@ -8,14 +8,14 @@ them, unless the score has changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
 from asclf.errors import DataError
 from asclf.files import write_whole
 from asclf.score.markdown import code, section, table
-from asclf.score.result import Result, percent
+from asclf.score.result import Result, percent, span_of
 
 RESULTS = "results"
 PAGE = "RESULTS.md"
@@ -23,21 +23,24 @@ COLUMNS = (
     "try",
     "date",
     "name",
+    "model",
     "correct",
-    "accuracy",
+    "score",
     "95 % interval",
+    "by source",
     "folds",
     "mean ± std",
+    "protocol",
     "seed",
     "minutes",
     "machine",
     "commit",
 )
-OF_SCORING = ("date", "command", "commit", "machine", "versions")
+OF_SCORING = ("date", "time", "command", "commit", "machine", "versions")
 PREFACE = (
     "Every try that was scored, the newest first; written by `asclf score EXP --results`, not by\n"
-    "hand. `correct` counts clips of all scored folds, each classified by the model that never\n"
-    "heard its fold; the interval is Wilson's; `minutes` are of training, all folds together.\n"
+    "hand. `correct` counts clips of all scored folds; the first interval is Wilson's, and the\n"
+    "one by source allows for clips of one recording; `minutes` are of training, all folds.\n"
 )
 
 
@@ -58,8 +61,8 @@ def record(result: Result, recipe: Path) -> Path:
         raise DataError("there is no such folder", where=recipe, expected="the recipe's folder")
     kept = Result(**{field.name: getattr(result, field.name) for field in fields(Result)})
     text = json.dumps(kept.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    path = recipe / RESULTS / f"{kept.date}-{kept.name}-{kept.weights_sha256[:8]}.json"
-    older = sorted(path.parent.glob(f"*-{kept.weights_sha256[:8]}.json"))
+    path = recipe / RESULTS / f"{kept.date}-{kept.name}-{_key(kept)}.json"
+    older = sorted(path.parent.glob(f"*-{_key(kept)}.json"))
     if older and _is_same_score(kept, Result.read(older[0])):
         path = older[0]
     else:
@@ -68,6 +71,12 @@ def record(result: Result, recipe: Path) -> Path:
             stale.unlink()
     write_whole(recipe / PAGE, results_page(read_results(recipe)))
     return path
+
+
+def _key(result: Result) -> str:
+    """What a try is known by: its weights, and whether clips were scored in several views."""
+    views = f"-{result.views}views" if result.views > 1 else ""
+    return f"{result.weights_sha256[:8]}{views}"
 
 
 def _is_same_score(new: Result, old: Result) -> bool:
@@ -82,7 +91,18 @@ def read_results(recipe: Path) -> list[Result]:
         DataError: One of them is broken.
     """
     paths = sorted((recipe / RESULTS).glob("*.json"), reverse=True)
-    return [Result.read(path) for path in paths]
+    results = [Result.read(path) for path in paths]
+    return sorted(results, key=lambda result: (result.date, result.time), reverse=True)
+
+
+def recipes_with_results(folder: Path) -> list[Path]:
+    """The recipes in a folder that have stored results, or a page that claims to be made from some.
+
+    Args:
+        folder: The folder `egs`.
+    """
+    recipes = (path for path in folder.glob("*/") if path.is_dir())
+    return sorted(each for each in recipes if (each / RESULTS).is_dir() or (each / PAGE).is_file())
 
 
 def results_page(results: Sequence[Result]) -> str:
@@ -94,16 +114,19 @@ def results_page(results: Sequence[Result]) -> str:
 
 
 def _row(number: int, result: Result) -> Sequence[object]:
-    low, high = result.interval_95
+    by_source = result.interval if result.multi_label else result.interval_by_source_95
     return (
         f"[{number}](#try-{number})",
         result.date,
         result.name,
-        f"{result.correct} of {result.clips}",
-        percent(result.accuracy),
-        f"{100 * low:.1f} to {100 * high:.1f} %",
+        result.model,
+        result.counted.removesuffix(" clips"),
+        result.headline,
+        "" if result.multi_label else span_of(result.interval_95),
+        span_of(by_source) if by_source else "",
         result.scope,
         result.spread,
+        f"{result.protocol}, {result.warning}" if result.warning else result.protocol,
         result.seed,
         f"{result.minutes:.1f}",
         result.machine,
@@ -112,11 +135,24 @@ def _row(number: int, result: Result) -> Sequence[object]:
 
 
 def _try(number: int, result: Result) -> str:
-    packages = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    facts = (
-        f"Weights: {result.weights}. Configuration {result.config_sha256[:12]}. "
-        f"Macro F1: {result.macro_f1:.3f}. With {packages}."
-    )
+    warning = f"**Warning: {result.warning}.**\n\n" if result.warning else ""
+    text = f"{warning}{code(result.command)}\n\n{' '.join(_facts(result))}"
+    return section(f"Try {number}", text)
+
+
+def _facts(result: Result) -> Iterator[str]:
     if result.missing:
-        facts = f"Missing: {result.missing}. {facts}"
-    return section(f"Try {number}", f"{code(result.command)}\n\n{facts}")
+        yield f"Missing: {result.missing}."
+    yield f"Weights: {result.weights}."
+    if result.init:
+        yield f"Started from {result.init}."
+    if result.views > 1:
+        yield f"Of each clip {result.views} views were averaged."
+    yield f"Configuration {result.config_sha256[:12]}."
+    yield f"Macro F1: {result.macro_f1:.3f}."
+    if result.top_5 is not None:
+        yield f"Class among the best five: {percent(result.top_5)}."
+    if result.ece is not None:
+        yield f"Calibration error: {result.ece:.3f}."
+    packages = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    yield f"With {packages}."

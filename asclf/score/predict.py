@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from asclf.checkpoint import Checkpoint, check_labels
 from asclf.data.clipset import score_batches
+from asclf.data.shard_facts import read_facts
 from asclf.data.shard_index import ShardIndex, ShardInfo
 from asclf.device import best_device
 from asclf.errors import CheckpointError, DataError
 from asclf.protocols import Batch
 from asclf.score.scores import Scores, pool
+from asclf.score.views import views_of
 
 OnClips = Callable[[int], None]
 
@@ -25,6 +28,7 @@ def score_run(
     shards: Sequence[ShardInfo],
     batch_size: int,
     *,
+    views: int = 1,
     on_clips: OnClips = lambda _: None,
 ) -> Scores:
     """Runs the classifier over every clip of some shards, each exactly once.
@@ -34,6 +38,7 @@ def score_run(
         index: The shards' index.
         shards: Those to score, of one fold or several.
         batch_size: Clips that go through the network together; no score depends on it.
+        views: Views of each clip whose logits are averaged (see `asclf.score.views`).
         on_clips: Called with the number of clips done after each batch.
 
     Raises:
@@ -47,21 +52,23 @@ def score_run(
     for fold in sorted({shard.fold for shard in shards}, key=lambda fold: fold or 0):
         chosen = [shard for shard in shards if shard.fold == fold]
         batches = score_batches(index, chosen, batch_size=batch_size)
-        parts.append(_score_fold(checkpoint, batches, fold or 0, on_clips))
-    scores = pool(parts)
+        parts.append(_score_fold(checkpoint, batches, fold or 0, views, on_clips))
+    scores = _with_sources(pool(parts), index, shards)
     _check_complete(scores, index, shards)
     return scores
 
 
 def _score_fold(
-    checkpoint: Checkpoint, batches: Iterator[Batch], fold: int, on_clips: OnClips
+    checkpoint: Checkpoint, batches: Iterator[Batch], fold: int, views: int, on_clips: OnClips
 ) -> Scores:
+    num_classes = len(checkpoint.labels)
     clip_ids: list[str] = []
-    targets, logits = [np.zeros(0, np.int64)], [np.zeros((0, len(checkpoint.labels)), np.float32)]
+    targets = [np.zeros((0, num_classes), np.bool_)]
+    logits = [np.zeros((0, num_classes), np.float32)]
     for batch in batches:
         clip_ids += batch.clip_ids
-        targets.append(_class_indices(batch))
-        logits.append(_logits(checkpoint, batch))
+        targets.append(batch.targets.numpy() > 0)
+        logits.append(_logits(checkpoint, batch, views))
         on_clips(len(batch.clip_ids))
     return Scores(
         tuple(clip_ids),
@@ -69,15 +76,26 @@ def _score_fold(
         np.concatenate(targets),
         np.concatenate(logits),
         checkpoint.labels,
+        activation=checkpoint.activation,
+        views=views,
     )
 
 
+def _with_sources(scores: Scores, index: ShardIndex, shards: Sequence[ShardInfo]) -> Scores:
+    facts = (facts for shard in shards for facts in read_facts(index, shard))
+    known = {fact.clip_id: fact.source_id for fact in facts}
+    return replace(scores, source_ids=tuple(known[clip_id] for clip_id in scores.clip_ids))
+
+
 @torch.inference_mode()
-def _logits(checkpoint: Checkpoint, batch: Batch) -> NDArray[np.float32]:
-    """(B, S) → (B, C); the model stays where the first batch moved it."""
-    device = best_device()
+def _logits(checkpoint: Checkpoint, batch: Batch, count: int) -> NDArray[np.float32]:
+    """(B, S) → (B, C), the mean over views; the model stays where the first batch moved it."""
+    device, config = best_device(), checkpoint.config
+    crop_s = config.data.crop_s
+    crop = None if crop_s is None else round(crop_s * config.sample_rate)
     model, moved = checkpoint.model.to(device), batch.to(device)
-    logits: NDArray[np.float32] = model(moved.waveform, moved.lengths).float().cpu().numpy()
+    seen = [model(view).float() for view in views_of(moved.waveform, count, crop)]
+    logits: NDArray[np.float32] = torch.stack(seen).mean(dim=0).cpu().numpy()
     broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if broken.size:
         raise CheckpointError(
@@ -86,18 +104,6 @@ def _logits(checkpoint: Checkpoint, batch: Batch) -> NDArray[np.float32]:
             hint="its training diverged; see metrics.jsonl",
         )
     return logits
-
-
-def _class_indices(batch: Batch) -> NDArray[np.int64]:
-    targets = batch.targets.numpy()
-    for clip_id, row in zip(batch.clip_ids, targets, strict=True):
-        if np.count_nonzero(row) != 1:
-            raise DataError(
-                f"it has {np.count_nonzero(row)} labels",
-                where=clip_id,
-                expected="one label a clip, so that a prediction is right or wrong",
-            )
-    return np.asarray(targets.argmax(axis=1), dtype=np.int64)
 
 
 def _check_sample_rate(checkpoint: Checkpoint, index: ShardIndex) -> None:

@@ -1,25 +1,26 @@
-"""The report of a score: everything as JSON, and the same for a person as Markdown."""
+"""The report of a score: a result with its detail, computed from the logits of all clips."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass as plain_dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 
+from asclf.config import ExperimentConfig
 from asclf.config.component import STRICT
-from asclf.files import write_whole
-from asclf.score import metrics
-from asclf.score.markdown import code, section, table
+from asclf.score import metrics, multilabel
+from asclf.score.calibration import Calibration, calibration
+from asclf.score.intervals import Interval, bootstrap_mean, percentiles, wilson_interval
+from asclf.score.protocol import ProtocolName
 from asclf.score.provenance import git_commit, this_machine, versions
-from asclf.score.result import FoldScore, Result, percent
+from asclf.score.result import FoldScore, MultiLabelScore, Result
 from asclf.score.runs import Run, config_sha256, weights_sha256
 from asclf.score.scores import Scores
-
-PROTOCOL = "official"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -31,6 +32,10 @@ class ClassScore:
     clips: int
     accuracy: float | None
     """`null` where the class has no clip here."""
+    f1: float | None = None
+    """`null` where the class has no clip here and was given to none."""
+    average_precision: float | None = None
+    """`null` where labels exclude one another, or the class has no clip here."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -40,63 +45,117 @@ class Report(Result):
     classes: tuple[ClassScore, ...]
     """In the order of the logits."""
     confusion: tuple[tuple[int, ...], ...]
-    """Counts: a row for each true class, a column for each predicted one."""
+    """Counts: a row for each true class, a column for each predicted one. None where labels may be
+    heard together."""
+    calibration: Calibration | None = None
+    """How far scores are from shares of right answers; `null` in reports of 0.1."""
     skipped: tuple[str, ...]
     """Test clips that could not be read, each with its reason."""
 
 
+@plain_dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a report says that follows from no score.
+
+    Attributes:
+        name: What the experiment is called.
+        protocol: By which its runs were trained and chosen.
+        folds_known: All folds of the dataset, scored or not.
+        missing: What else of the dataset is not there, in words.
+        command: The command line that repeats this try.
+    """
+
+    name: str
+    protocol: ProtocolName = "official"
+    folds_known: Sequence[int]
+    missing: str = ""
+    command: str
+
+
 def build_report(
-    name: str,
+    setting: Setting,
     scores: Scores,
     runs: Sequence[Run],
-    folds_known: Collection[int],
-    command: str,
-    missing: str = "",
+    temperatures: Mapping[int, float] | None = None,
 ) -> Report:
     """Computes every number of a report.
 
     Args:
-        name: What the experiment is called.
+        setting: What the report says of the experiment.
         scores: All scored clips, pooled.
         runs: The runs that gave them, one a fold.
-        folds_known: All folds of the dataset, scored or not.
-        command: The command line that repeats this try.
-        missing: What else of the dataset is not there, in words.
+        temperatures: Of the run that left each fold out, where they are fitted.
     """
-    predicted = metrics.predicted_classes(scores.logits)
-    confusion = metrics.confusion_matrix(scores.targets, predicted, len(scores.labels))
-    folds = tuple(_fold_score(scores, run) for run in runs)
+    config = runs[0].checkpoint.config
     correct, clips = int(scores.correct.sum()), len(scores.clip_ids)
-    mean, std = metrics.mean_and_std([fold.accuracy for fold in folds])
+    folds = tuple(_fold_score(scores, run) for run in runs)
+    mean, std = metrics.mean_and_std([fold.share for fold in folds])
+    sources, by_source = _by_source(scores)
+    classes, absent = tuple(_class_scores(scores)), {*setting.folds_known} - {r.fold for r in runs}
+    measured = calibration(scores, temperatures or {})
     return Report(
-        name=name,
-        date=datetime.now(timezone.utc).date().isoformat(),
-        protocol=PROTOCOL,
+        name=setting.name,
+        dataset=dataset_of(config),
+        model=config.backbone.entry.name,
+        parameters=sum(each.numel() for each in runs[0].checkpoint.model.parameters()),
+        init=_start(config),
+        protocol=setting.protocol,
         weights=runs[0].weights,
+        views=scores.views,
         correct=correct,
         clips=clips,
         accuracy=correct / clips,
-        interval_95=metrics.wilson_interval(correct, clips),
+        interval_95=wilson_interval(correct, clips),
+        interval_by_source_95=by_source,
+        sources=sources,
+        top_5=_top_5(scores),
+        multi_label=_multi_label(scores) if scores.multi_label else None,
         fold_mean=mean,
         fold_std=std,
-        macro_f1=metrics.macro_f1(confusion),
+        macro_f1=metrics.mean_of_known(_f1(scores)),
+        ece=measured.ece,
         folds=folds,
-        folds_known=tuple(sorted(folds_known)),
-        missing=missing,
+        folds_known=tuple(setting.folds_known),
+        missing=setting.missing,
         clips_skipped=len(scores.skipped),
-        partial=bool(scores.skipped or missing or {*folds_known} - {run.fold for run in runs}),
-        seed=runs[0].checkpoint.config.seed,
-        config_sha256=config_sha256(runs[0].checkpoint.config),
-        weights_sha256=weights_sha256(runs),
-        command=command,
-        commit=_trained_by(runs),
-        machine=this_machine(),
+        partial=bool(scores.skipped or setting.missing or absent),
         minutes=sum(fold.minutes for fold in folds),
-        versions=versions(),
-        classes=tuple(_class_scores(confusion, scores.labels.names)),
-        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        command=setting.command,
+        **_origin(runs),
+        classes=classes,
+        confusion=_confusion(scores),
+        calibration=measured,
         skipped=scores.skipped,
     )
+
+
+def dataset_of(config: ExperimentConfig) -> str:
+    """The name of the shards' folder without the sample rate; nothing where there is none."""
+    shards = config.data.shards
+    return Path(shards).name.removesuffix(f"_{config.sample_rate}") if shards else ""
+
+
+def _origin(runs: Sequence[Run]) -> dict[str, Any]:
+    """Where and when the score was made, and by what."""
+    config, now = runs[0].checkpoint.config, datetime.now(timezone.utc)
+    return {
+        "date": now.date().isoformat(),
+        "time": now.time().isoformat("seconds"),
+        "seed": config.seed,
+        "config_sha256": config_sha256(config),
+        "weights_sha256": weights_sha256(runs),
+        "commit": _trained_by(runs),
+        "machine": this_machine(),
+        "versions": versions(),
+    }
+
+
+def _start(config: ExperimentConfig) -> str | None:
+    """A file's name, or the experiment and the run where it started from a run's folder."""
+    if config.init.checkpoint is None:
+        return None
+    path = Path(config.init.checkpoint)
+    return path.stem if path.suffix else "/".join(path.parts[-2:])
 
 
 def _trained_by(runs: Sequence[Run]) -> str | None:
@@ -108,6 +167,7 @@ def _trained_by(runs: Sequence[Run]) -> str | None:
 def _fold_score(scores: Scores, run: Run) -> FoldScore:
     here = scores.folds == (run.fold or 0)
     correct, clips = int(scores.correct[here].sum()), int(here.sum())
+    precision = multilabel.mean_average_precision(scores.targets[here], scores.logits[here])
     return FoldScore(
         fold=run.fold,
         correct=correct,
@@ -117,87 +177,58 @@ def _fold_score(scores: Scores, run: Run) -> FoldScore:
         epochs=run.summary["epochs"],
         steps=run.summary["steps"],
         clips_skipped=run.summary["clips_skipped"],
+        mean_average_precision=precision if scores.multi_label else None,
     )
 
 
-def _class_scores(confusion: metrics.IntArray, labels: Sequence[str]) -> Iterator[ClassScore]:
-    accuracies = metrics.class_accuracies(confusion)
-    for i, label in enumerate(labels):
-        yield ClassScore(
-            label=label,
-            correct=int(confusion[i, i]),
-            clips=int(confusion[i].sum()),
-            accuracy=None if np.isnan(accuracies[i]) else float(accuracies[i]),
-        )
+def _by_source(scores: Scores) -> tuple[int | None, Interval | None]:
+    """How many sources there are, and the interval of the accuracy that allows for them."""
+    if not any(scores.source_ids):
+        return None, None
+    sources = scores.sources
+    return int(sources.max()) + 1, bootstrap_mean(scores.correct.astype(np.float64), sources)
 
 
-def write_report(report: Report, folder: Path) -> None:
-    """Writes `report.json` and `report.md`."""
-    text = json.dumps(report.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / "report.json", text + "\n")
-    write_whole(folder / "report.md", to_markdown(report))
+def _top_5(scores: Scores) -> float | None:
+    if scores.multi_label or len(scores.labels) <= 5:
+        return None
+    return metrics.top_k_share(scores.logits, scores.classes, 5)
 
 
-def to_markdown(report: Report) -> str:
-    """The report for a person."""
-    parts = [
-        f"# {report.name}\n\n**{report.line}**\n",
-        section("Folds", _folds_text(report)),
-        section("Classes", _classes_text(report)),
-        section("Most frequent confusions", _confusions_text(report)),
-        section("How it was made", _facts_text(report)),
-    ]
-    if report.skipped:
-        clips = "\n".join(f"- {clip}" for clip in report.skipped)
-        parts.insert(1, section("Clips that could not be scored", clips))
-    return "\n".join(parts)
+def _multi_label(scores: Scores) -> MultiLabelScore:
+    targets, logits = scores.targets, scores.logits
+    drawn = multilabel.drawn_mean_average_precisions(targets, logits, scores.sources)
+    return MultiLabelScore(
+        mean_average_precision=multilabel.mean_average_precision(targets, logits),
+        interval_by_source_95=percentiles(drawn),
+        micro_f1=multilabel.micro_f1(targets, scores.decisions),
+    )
 
 
-def _folds_text(report: Report) -> str:
-    header = ("fold", "correct", "clips", "accuracy", "training minutes", "epochs", "skipped")
-    rows = [
-        (f.title, f.correct, f.clips, percent(f.accuracy), f"{f.minutes:.1f}", f.epochs, clips)
-        for f, clips in ((fold, fold.clips_skipped) for fold in report.folds)
-    ]
-    mean = f"Mean over the folds: {report.spread}. Macro F1: {report.macro_f1:.3f}."
-    return f"{table(header, rows)}\n\n{mean} `skipped` counts training clips."
+def _confusion(scores: Scores) -> tuple[tuple[int, ...], ...]:
+    if scores.multi_label:
+        return ()
+    predicted = metrics.predicted_classes(scores.logits)
+    counts = metrics.confusion_matrix(scores.classes, predicted, len(scores.labels))
+    return tuple(tuple(row) for row in counts.tolist())
 
 
-def _classes_text(report: Report) -> str:
-    worst_first = sorted(report.classes, key=lambda c: 2.0 if c.accuracy is None else c.accuracy)
-    rows = [
-        (c.label, c.correct, c.clips, "–" if c.accuracy is None else percent(c.accuracy))
-        for c in worst_first
-    ]
-    return table(("class", "correct", "clips", "accuracy"), rows)
+def _class_scores(scores: Scores) -> Iterator[ClassScore]:
+    hits = (scores.targets & scores.decisions).sum(axis=0)
+    clips = scores.targets.sum(axis=0)
+    columns = {"accuracy": metrics.ratio(hits, clips), "f1": _f1(scores)}
+    if scores.multi_label:
+        precisions = multilabel.average_precisions(scores.targets, scores.logits)
+        columns["average_precision"] = precisions
+    for i, label in enumerate(scores.labels.names):
+        shares = {name: _known(values[i]) for name, values in columns.items()}
+        yield ClassScore(label=label, correct=int(hits[i]), clips=int(clips[i]), **shares)
 
 
-def _confusions_text(report: Report, most: int = 10) -> str:
-    labels = [score.label for score in report.classes]
-    pairs = [
-        (count, labels[i], labels[j])
-        for i, row in enumerate(report.confusion)
-        for j, count in enumerate(row)
-        if i != j and count
-    ]
-    if not pairs:
-        return "None."
-    pairs.sort(key=lambda pair: -pair[0])
-    rows = [(true, predicted, count) for count, true, predicted in pairs[:most]]
-    return table(("true class", "taken for", "clips"), rows)
+def _f1(scores: Scores) -> metrics.FloatArray:
+    """Of each class (C,), by the decisions that were made."""
+    return multilabel.class_f1(scores.targets, scores.decisions)
 
 
-def _facts_text(report: Report) -> str:
-    rows = [
-        ("protocol", report.protocol),
-        *([("missing", report.missing)] if report.missing else []),
-        ("weights", report.weights),
-        ("seed", report.seed),
-        ("configuration", report.config_sha256[:12]),
-        ("commit", report.commit or "no checkout"),
-        ("machine", report.machine),
-        ("training", f"{report.minutes:.1f} minutes"),
-        ("date", report.date),
-        ("versions", ", ".join(f"{name} {number}" for name, number in report.versions.items())),
-    ]
-    return f"{table(('what', 'value'), rows)}\n\n{code(report.command)}"
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

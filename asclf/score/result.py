@@ -12,6 +12,8 @@ from pydantic.dataclasses import dataclass
 
 from asclf.config.component import STRICT
 from asclf.errors import DataError
+from asclf.score.intervals import Interval
+from asclf.score.protocol import ProtocolName, warning_of
 from asclf.score.provenance import Machine
 
 R = TypeVar("R", bound="Result")
@@ -32,11 +34,30 @@ class FoldScore:
     steps: int
     clips_skipped: int
     """Training clips that could not be read."""
+    mean_average_precision: float | None = None
+    """Where labels may be heard together."""
+
+    @property
+    def share(self) -> float:
+        """The accuracy, or the mean average precision where labels may be heard together."""
+        precision = self.mean_average_precision
+        return self.accuracy if precision is None else precision
 
     @property
     def title(self) -> str:
         """The fold's number, or the split's name."""
         return "test" if self.fold is None else str(self.fold)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class MultiLabelScore:
+    """What is told of labels that may be heard together; F1 and accuracy are at a score of 0.5."""
+
+    mean_average_precision: float
+    """Mean over the classes that have a clip, of all clips pooled."""
+    interval_by_source_95: Interval
+    """Its interval by the cluster bootstrap."""
+    micro_f1: float
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -47,19 +68,44 @@ class Result:
     """Name of the experiment's folder."""
     date: str
     """Day of scoring, in UTC, as `2024-12-31`."""
-    protocol: str
-    """`official`: the dataset's own folds or split, scored by models that never saw them."""
+    time: str = ""
+    """Time of that day, as `23:59:59`."""
+    dataset: str = ""
+    """Name of the folder of shards, without their sample rate."""
+    model: str = ""
+    """Name of the backbone."""
+    parameters: int = 0
+    """Of the whole network; 0 where it was not counted."""
+    init: str | None = None
+    """Name of the checkpoint that training started from; `null` where every weight was drawn."""
+    protocol: ProtocolName
+    """`official`: the dataset's own folds or split, scored by models that never saw them; `nested`:
+    as well, with one of the other folds to choose by. The others give figures that are too high."""
     weights: str
-    """How the scored weights were chosen; never by looking at the test fold."""
+    """How the scored weights were chosen."""
+    views: int = 1
+    """Views of each clip whose logits were averaged; 1 is no test-time augmentation."""
     correct: int
+    """Clips whose labels were all given, and no other."""
     clips: int
     accuracy: float
-    interval_95: tuple[float, float]
+    interval_95: Interval
     """Wilson's 95 % interval of the accuracy over all clips pooled."""
+    interval_by_source_95: Interval | None = None
+    """Its 95 % interval by the cluster bootstrap; `null` where no clip's source is known."""
+    sources: int | None = None
+    """Recordings that the clips were cut from; a clip of no known source counts as one."""
+    top_5: float | None = None
+    """Share of clips whose class is among the five best; `null` for five classes or fewer."""
+    multi_label: MultiLabelScore | None = None
+    """`null` where labels exclude one another."""
     fold_mean: float
+    """Of the accuracy, or of the mean average precision where there is one."""
     fold_std: float | None
     """Sample standard deviation over the folds; `null` for a single one."""
     macro_f1: float
+    ece: float | None = None
+    """Expected calibration error of the scores."""
     folds: tuple[FoldScore, ...]
     folds_known: tuple[int, ...]
     """All folds of the dataset; none where it has a split."""
@@ -83,11 +129,48 @@ class Result:
 
     @property
     def line(self) -> str:
-        """The score in one line, for a person."""
-        low, high = self.interval_95
-        counts = f"{self.correct} of {self.clips} clips"
-        interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
-        return f"{percent(self.accuracy)} ({counts}; {interval}; {self.scope})"
+        """The score in one line, for a person, with what speaks against it."""
+        parts = [*self._figures(), self.scope]
+        parts += [f"{self.views} views of each clip averaged"] if self.views > 1 else []
+        parts += [warning] if (warning := self.warning) else []
+        return f"{self.headline} ({'; '.join(parts)})"
+
+    @property
+    def headline(self) -> str:
+        """The figure that stands for all: accuracy, or mean average precision."""
+        return f"mAP {percent(self.share)}" if self.multi_label else percent(self.share)
+
+    @property
+    def share(self) -> float:
+        """That figure as a number."""
+        found = self.multi_label
+        return found.mean_average_precision if found else self.accuracy
+
+    @property
+    def interval(self) -> Interval:
+        """Its 95 % interval: by the cluster bootstrap where sources are known, else Wilson's."""
+        if found := self.multi_label:
+            return found.interval_by_source_95
+        return self.interval_by_source_95 or self.interval_95
+
+    @property
+    def counted(self) -> str:
+        """How many clips were right."""
+        return f"{self.correct} of {self.clips} clips"
+
+    def _figures(self) -> list[str]:
+        if self.multi_label:
+            interval = f"95 % interval by source {span_of(self.interval)}"
+            return [interval, f"all labels right in {self.counted}"]
+        by_source = self.interval_by_source_95
+        interval = f"95 % interval {span_of(self.interval_95)}"
+        interval += f", by source {span_of(by_source)}" if by_source else ""
+        return [self.counted, interval]
+
+    @property
+    def warning(self) -> str:
+        """Why this figure is too high; nothing where nothing was chosen on what is scored."""
+        return warning_of(self.protocol)
 
     @property
     def scope(self) -> str:
@@ -131,8 +214,14 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
+def span_of(interval: Interval) -> str:
+    """An interval of shares as `74.2 to 90.3 %`."""
+    low, high = interval
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
 def _folds(folds: Sequence[int]) -> str:
-    return f"{'fold' if len(folds) == 1 else 'folds'} {_span(folds)}"
+    return f"{'single fold' if len(folds) == 1 else 'folds'} {_span(folds)}"
 
 
 def _span(folds: Sequence[int]) -> str:

@@ -15,6 +15,7 @@ from asclf.config import ExperimentConfig
 from asclf.data.shard_index import SkippedClip
 from asclf.errors import CheckpointError
 from asclf.files import sha256_of
+from asclf.score.protocol import weights_rule
 
 DATA, SUMMARY = "data.json", "summary.json"
 
@@ -46,8 +47,7 @@ class Run:
     @property
     def weights(self) -> str:
         """The rule by which the weights were made."""
-        averaged = len(self.checkpoint.meta.facts.get("averaged", ()))
-        return f"last epochs averaged: {averaged}" if averaged > 1 else "last epoch"
+        return weights_rule(self.checkpoint.config, self.checkpoint.meta.facts)
 
 
 def find_runs(exp: Path, folds: Sequence[int] | None) -> list[Path]:

@@ -123,7 +123,8 @@ def test_score_writes_every_part_and_prints_the_line(
     monkeypatch.setenv("ASCLF_DATA", str(tmp_path))
     assert main(["score", str(tiny_experiment), "--results", str(recipe)]) == 0
     written = {path.name for path in tiny_experiment.iterdir() if path.is_file()}
-    assert written == {"report.json", "report.md", "confusion.png", "scores.npz"}
+    pictures = {"confusion.png", "reliability.png"}
+    assert written == {"report.json", "report.md", "scores.npz", *pictures}
     report = Report.read(tiny_experiment / "report.json")
     assert report.command == 'bash egs/x/run.sh --data-dir "$ASCLF_DATA"/d'
     assert f"tiny: {report.line}" in capsys.readouterr().out

@@ -10,9 +10,10 @@ import pytest
 from asclf.checkpoint import Checkpoint, load_checkpoint
 from asclf.data.labels import LabelMap
 from asclf.export.facts import score_line, training_facts
-from asclf.score.report import build_report, write_report
+from asclf.score.report import Setting, build_report
+from asclf.score.report_page import write_report
 from asclf.score.runs import Run
-from asclf.score.scores import Scores
+from asclf.score.scores import Scores, one_hot
 
 SUMMARY = {"minutes": 1.0, "epochs": 2, "steps": 3, "clips_skipped": 0}
 
@@ -23,11 +24,12 @@ def exp(tiny_run: Path, tmp_path: Path) -> Path:
     shutil.copytree(tiny_run, tmp_path / "fold1")
     fold1 = tmp_path / "fold1"
     run = Run(fold1, load_checkpoint(fold1), fold=1, manifest_hash="ab", summary=SUMMARY)
-    targets = np.array([0, 1, 2, 2])
+    targets = one_hot(np.array([0, 1, 2, 2]), 3)
     logits = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
     labels = LabelMap(("cat", "dog", "rain"))
     scores = Scores(tuple("abcd"), np.ones(4, np.int64), targets, logits, labels)
-    report = build_report("x", scores, [run], [1, 2], "asclf score")
+    setting = Setting(name="x", folds_known=(1, 2), command="asclf score")
+    report = build_report(setting, scores, [run])
     write_report(report, tmp_path)
     return tmp_path
 

@@ -11,9 +11,9 @@ from asclf.checkpoint import Checkpoint, CheckpointMeta
 from asclf.config.experiment import bind_experiment
 from asclf.config.yaml import parse_yaml
 from asclf.data.labels import LabelMap
-from asclf.score.report import Report, build_report
+from asclf.score.report import Report, Setting, build_report
 from asclf.score.runs import Run
-from asclf.score.scores import Scores
+from asclf.score.scores import Scores, one_hot
 
 ReportMaker = Callable[..., Report]
 
@@ -48,7 +48,7 @@ def scores_of(
     return Scores(
         tuple(f"{fold}-{i}" for i in range(len(pairs))),
         np.full(len(pairs), fold, np.int64),
-        targets,
+        one_hot(targets, len(counts)),
         np.eye(len(counts), dtype=np.float32)[predicted],
         LabelMap(names or tuple(f"class_{i}" for i in range(len(counts)))),
     )
@@ -68,6 +68,9 @@ def make_report(make_scored_run: Callable[..., Run]) -> ReportMaker:
     ) -> Report:
         scores = scores_of(confusion or [[3, 1], [0, 4]], fold=1)
         run = make_scored_run(1, labels=scores.labels, weights=weights)
-        return build_report(name, scores, [run], {1, 2, 3}, "asclf train --config tiny.yaml")
+        setting = Setting(
+            name=name, folds_known=(1, 2, 3), command="asclf train --config tiny.yaml"
+        )
+        return build_report(setting, scores, [run])
 
     return make

@@ -10,12 +10,16 @@ import pytest
 
 from asclf.checkpoint import FINAL, Checkpoint, CheckpointMeta, load_checkpoint, save_checkpoint
 from asclf.config import ExperimentConfig
+from asclf.config.component import Component
 from asclf.data.manifest import Split, read_manifest, write_manifest
 from asclf.data.shard_index import ShardIndex
 from asclf.data.shards import write_shards
 from asclf.errors import CheckpointError, DataError
+from asclf.registry import LOSSES
+from asclf.score.calibration import fit_temperature
 from asclf.score.experiment import score_experiment
-from asclf.score.report import to_markdown
+from asclf.score.predict import score_run
+from asclf.score.report_page import to_markdown
 from asclf.score.runs import config_sha256, find_runs, read_run
 
 
@@ -35,7 +39,7 @@ def test_all_folds_are_pooled_and_unreadable_clips_counted(tiny_experiment: Path
     assert report.name == "tiny"
     assert [(fold.fold, fold.clips) for fold in report.folds] == [(1, 9), (2, 9)]
     assert report.clips == len(set(scores.clip_ids)) == 18
-    assert report.correct == int((scores.logits.argmax(axis=1) == scores.targets).sum())
+    assert report.correct == int((scores.logits.argmax(axis=1) == scores.classes).sum())
     assert report.weights == "last epochs averaged: 2"
     assert report.clips_skipped == 1
     assert report.skipped[0].startswith("2-broken:")
@@ -46,7 +50,7 @@ def test_one_fold_of_the_experiment_is_partial(tiny_experiment: Path) -> None:
     report, scores = score_experiment(tiny_experiment, [1], command="x")
     assert np.unique(scores.folds).tolist() == [1]
     assert report.folds_known == (1, 2)
-    assert report.scope == "fold 1 of 1, 2, partial"
+    assert report.scope == "single fold 1 of 1, 2, partial"
     assert report.clips_skipped == 0
 
 
@@ -150,6 +154,74 @@ def test_run_that_left_no_fold_out_is_scored_on_the_split_test(
     part, _ = score_experiment(tiny_experiment, command="x", missing="two words")
     assert part.scope == "split test, partial"
     assert "| missing | two words |" in to_markdown(part)
+
+
+def test_labels_that_may_be_heard_together_are_scored_as_such(
+    tiny_experiment: Path, tiny_shards: Path, tmp_path: Path
+) -> None:
+    clips = [
+        replace(clip, labels=("cat", "dog") if i % 2 else clip.labels, source_id=f"rec{i % 5}")
+        for i, clip in enumerate(read_manifest(tiny_shards.parent / "manifest.jsonl"))
+    ]
+    write_manifest(tmp_path / "tags.jsonl", clips)
+    index = write_shards(tmp_path / "tags.jsonl", tmp_path / "tags_16000", sample_rate=16_000)
+    shutil.rmtree(tiny_experiment / "fold2")
+    run = tiny_experiment / "fold1"
+    config = config_of(run)
+    data = replace(config.data, shards=str(index.folder))
+    facts = json.dumps({"manifest_hash": index.manifest_hash})
+    (run / "data.json").write_text(facts, encoding="utf-8")
+    rewrite_config(run, replace(config, data=data))
+    with pytest.raises(DataError, match=r"has 2 labels.*`loss: \{type: bce\}`"):
+        score_experiment(tiny_experiment, command="x")
+    loss = LOSSES.get("bce")
+    rewrite_config(run, replace(config, data=data, loss=Component(loss, loss.configure())))
+    report, scores = score_experiment(tiny_experiment, command="x")
+    assert report.multi_label is not None
+    assert (report.dataset, report.confusion, report.top_5) == ("tags", (), None)
+    assert report.correct == int(((scores.logits >= 0) == scores.targets).all(axis=1).sum())
+    assert report.sources == len({*scores.source_ids}) == 5
+    assert report.folds[0].mean_average_precision == report.multi_label.mean_average_precision
+    assert report.line.startswith(f"mAP {100 * report.fold_mean:.2f} % (95 % interval by source ")
+    assert "| labels | may be heard together |" in to_markdown(report)
+
+
+def test_temperature_is_fitted_on_validation_clips_alone(
+    tiny_experiment: Path, tiny_shards: Path, tmp_path: Path
+) -> None:
+    splits: tuple[Split, ...] = ("train", "test", "validation")
+    manifest = tmp_path / "splits.jsonl"
+    clips = read_manifest(tiny_shards.parent / "manifest.jsonl")
+    write_manifest(
+        manifest,
+        [replace(clip, split=splits[i % 3], fold=None) for i, clip in enumerate(clips[:18])],
+    )
+    index = write_shards(manifest, tmp_path / "splits", sample_rate=16_000)
+    leave_no_fold_out(tiny_experiment, tmp_path / "splits")
+    report, scores = score_experiment(tiny_experiment, command="x")
+    assert report.calibration is not None
+    validation = [shard for shard in index.shards if shard.split == "validation"]
+    checkpoint = load_checkpoint(tiny_experiment / "all")
+    expected = fit_temperature(score_run(checkpoint, index, validation, 4))
+    assert report.calibration.temperatures == pytest.approx((expected,), rel=1e-3)
+    assert len(scores.clip_ids) == 6
+
+
+def test_without_validation_clips_no_temperature_is_fitted(tiny_experiment: Path) -> None:
+    report, _ = score_experiment(tiny_experiment, [1], command="x")
+    assert report.calibration is not None
+    assert report.calibration.temperatures == ()
+    assert "No temperature is fitted" in to_markdown(report)
+
+
+def test_views_are_averaged_and_told(tiny_experiment: Path) -> None:
+    plain, one = score_experiment(tiny_experiment, [1], command="x")
+    report, three = score_experiment(tiny_experiment, [1], command="x", views=3)
+    assert (plain.views, report.views, three.views) == (1, 3, 3)
+    assert three.clip_ids == one.clip_ids
+    assert not np.allclose(three.logits, one.logits)
+    assert "3 views of each clip averaged" in report.line
+    assert "views" not in plain.line
 
 
 def test_run_without_a_summary_is_refused(tiny_experiment: Path) -> None:

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from asclf.errors import MissingExtraError
-from asclf.score.figures import draw_confusion, write_confusion_png
+from asclf.score.figures import (
+    draw_confusion,
+    draw_reliability,
+    write_confusion_png,
+    write_figures,
+)
 from asclf.score.report import Report
 
 ReportMaker = Callable[..., Report]
@@ -35,6 +40,21 @@ def test_counts_names_and_interval_are_drawn(make_report: ReportMaker) -> None:
     title = axes.get_title(loc="left")
     assert "70 of 80 clips correct: 87.50 %" in title
     assert "95 % interval 78.5 to 93.1 %" in title
+
+
+def test_reliability_is_drawn_bin_by_bin(make_report: ReportMaker, tmp_path: Path) -> None:
+    image = pytest.importorskip("matplotlib.image")
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    report = make_report([[30, 10], [0, 40]])
+    assert report.calibration is not None
+    draw_reliability(report, figure)
+    upper, lower = figure.axes
+    heights = [bar.get_height() for bar in upper.patches]
+    assert heights == [each.share for each in report.calibration.bins]
+    assert sum(bar.get_height() for bar in lower.patches) == 80
+    write_figures(report, tmp_path)
+    assert image.imread(tmp_path / "reliability.png").shape[0] > 500
+    assert (tmp_path / "confusion.png").is_file()
 
 
 def test_without_matplotlib_the_extra_is_named(

@@ -89,3 +89,22 @@ def test_page_is_generated_from_the_stored_files_alone(
 def test_folder_that_is_not_there_is_refused(make_report: ReportMaker, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder"):
         record(make_report(), tmp_path / "absent")
+
+
+def test_a_score_of_several_views_stands_beside_that_of_the_clips_as_they_are(
+    make_report: ReportMaker, recipe: Path
+) -> None:
+    paths = {record(make_report(), recipe), record(replace(make_report(), views=5), recipe)}
+    assert len(paths) == 2
+    assert record(make_report(), recipe) in paths
+    page = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    assert page.count("Of each clip 5 views were averaged.") == 1
+
+
+def test_a_score_that_is_too_high_is_marked_in_the_table_and_below(
+    make_report: ReportMaker, recipe: Path
+) -> None:
+    record(replace(make_report(), protocol="test_selected"), recipe)
+    page = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    assert "| test_selected, too high: chosen on the test fold |" in page
+    assert "**Warning: too high: chosen on the test fold.**" in page

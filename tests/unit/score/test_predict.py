@@ -34,7 +34,7 @@ def test_every_clip_is_scored_once_with_its_fold_and_class(
     scores = score_run(checkpoint, index, index.shards, 4, on_clips=counted.append)
     assert sorted(scores.clip_ids) == sorted(f"{fold}-{i}" for fold in (1, 2) for i in range(9))
     assert sum(counted) == 18
-    for clip_id, fold, target in zip(scores.clip_ids, scores.folds, scores.targets, strict=True):
+    for clip_id, fold, target in zip(scores.clip_ids, scores.folds, scores.classes, strict=True):
         expected_fold, number = map(int, clip_id.split("-"))
         assert (fold, target) == (expected_fold, number % 3)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from asclf.errors import DataError
-from asclf.score.report import Report, build_report, to_markdown, write_report
+from asclf.score.protocol import ProtocolName
+from asclf.score.report import Report, Setting, build_report
+from asclf.score.report_page import to_markdown, write_report
 from asclf.score.result import Result
 from asclf.score.runs import Run
 from asclf.score.scores import Scores, pool
@@ -16,11 +18,17 @@ from asclf.score.scores import Scores, pool
 TWO_FOLDS = ([[4, 0], [1, 3]], [[2, 2], [2, 2]])
 
 
+def setting(*folds: int, protocol: ProtocolName = "official") -> Setting:
+    return Setting(
+        name="tiny", protocol=protocol, folds_known=folds, command="asclf score exp/tiny"
+    )
+
+
 @pytest.fixture
 def report(make_scores: Callable[..., Scores], make_scored_run: Callable[..., Run]) -> Report:
     parts = [make_scores(counts, fold) for fold, counts in enumerate(TWO_FOLDS, 1)]
     runs = [make_scored_run(fold, labels=parts[0].labels) for fold in (1, 2)]
-    return build_report("tiny", pool(parts), runs, {1, 2}, "asclf score exp/tiny")
+    return build_report(setting(1, 2), pool(parts), runs)
 
 
 def test_numbers_of_two_pooled_folds(report: Report) -> None:
@@ -54,7 +62,7 @@ def test_commit_is_that_of_the_training(
     scores = make_scores([[1, 0], [0, 1]], 2)
     run = make_scored_run(2, labels=scores.labels)
     trained = replace(run, summary={**run.summary, "commits": ["abc", "def+changes"]})
-    assert build_report("tiny", scores, [trained], {2}, "x").commit == "abc, def+changes"
+    assert build_report(setting(2), scores, [trained]).commit == "abc, def+changes"
 
 
 def test_a_fold_of_the_dataset_without_a_score_makes_it_partial(
@@ -62,10 +70,10 @@ def test_a_fold_of_the_dataset_without_a_score_makes_it_partial(
 ) -> None:
     scores = make_scores([[1, 0], [0, 1]], 2)
     report = build_report(
-        "tiny", scores, [make_scored_run(2, labels=scores.labels)], range(1, 6), "x"
+        setting(1, 2, 3, 4, 5), scores, [make_scored_run(2, labels=scores.labels)]
     )
     assert report.partial
-    assert report.scope == "fold 2 of 1–5, partial"
+    assert report.scope == "single fold 2 of 1–5, partial"
     assert report.fold_std is None
 
 
@@ -73,7 +81,7 @@ def test_a_skipped_clip_makes_it_partial(
     make_scores: Callable[..., Scores], make_scored_run: Callable[..., Run]
 ) -> None:
     scores = replace(make_scores([[1, 0], [0, 1]], 1), skipped=("1-9: cut short",))
-    report = build_report("tiny", scores, [make_scored_run(1, labels=scores.labels)], {1}, "x")
+    report = build_report(setting(1), scores, [make_scored_run(1, labels=scores.labels)])
     assert report.partial
     assert report.clips_skipped == 1
     assert "1 clips skipped, partial" in report.line
@@ -89,7 +97,7 @@ def test_rule_of_the_weights_is_stated(make_scored_run: Callable[..., Run], repo
 def test_class_without_a_clip_has_no_accuracy(make_report: Callable[..., Report]) -> None:
     report = make_report([[2, 0], [0, 0]])
     assert report.classes[1].accuracy is None
-    assert "| class_1 | 0 | 0 | – |" in to_markdown(report)
+    assert "| class_1 | 0 | 0 | – | – |" in to_markdown(report)
 
 
 def test_json_comes_back_equal_and_holds_no_machine_name(report: Report, tmp_path: Path) -> None:
@@ -105,6 +113,7 @@ def test_markdown_has_the_line_the_folds_and_the_command(report: Report) -> None
     text = to_markdown(report)
     assert report.line in text
     assert "| 1 | 7 | 8 | 87.50 % | 1.5 | 60 | 0 |" in text
+    assert "| correct | 11 of 16 clips |" in text
     assert "| class_1 | class_0 | 3 |" in text
     assert "asclf score exp/tiny" in text
 

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from asclf.score.report import Report
+from asclf.score.summary import standings, summary_table
+
+
+@pytest.fixture
+def result(make_report: Callable[..., Report]) -> Report:
+    return replace(make_report(), dataset="esc10", model="tdnn", date="2024-01-01")
+
+
+def longer(result: Report, epochs: int) -> Report:
+    return replace(result, folds=tuple(replace(fold, epochs=epochs) for fold in result.folds))
+
+
+def test_the_try_over_most_clips_stands_then_the_longest_then_the_latest(result: Report) -> None:
+    later = replace(result, date="2024-01-02", accuracy=0.5)
+    short = longer(replace(result, date="2024-01-03"), 2)
+    assert standings([result, later, short])[0].result == later
+    assert standings([later, longer(result, 99)])[0].result == longer(result, 99)
+    whole = replace(short, clips=80)
+    assert standings([result, later, whole])[0].result == whole
+
+
+def test_the_best_try_does_not_stand_for_the_others(result: Report) -> None:
+    lucky = replace(result, time="09:00:00", accuracy=1.0)
+    last = replace(result, time="10:00:00")
+    (standing,) = standings([last, lucky])
+    assert standing.result == last
+    assert standing.range == "2: 87.50 % to 100.00 %"
+
+
+def test_scores_that_are_too_high_or_of_several_views_do_not_stand(result: Report) -> None:
+    others = [
+        replace(result, protocol="test_selected"),
+        replace(result, protocol="leaky_random"),
+        replace(result, views=5),
+    ]
+    assert standings(others) == []
+    assert [standing.result for standing in standings([*others, result])] == [result]
+
+
+def test_each_dataset_model_and_start_has_a_row_and_a_link(result: Report) -> None:
+    results = [
+        result,
+        replace(result, model="res2net", parameters=1234567),
+        replace(result, model="res2net", init="audioset"),
+    ]
+    text = summary_table({"egs/esc50": results})
+    rows = [line.split(" | ")[:5] for line in text.splitlines() if line.startswith("| esc10")]
+    assert rows == [
+        ["| esc10", "res2net", "1,234,567", "random weights", "7 of 8 clips"],
+        ["| esc10", "res2net", "", "audioset", "7 of 8 clips"],
+        ["| esc10", "tdnn", "", "random weights", "7 of 8 clips"],
+    ]
+    assert text.count("[1](egs/esc50/RESULTS.md)") == 3
