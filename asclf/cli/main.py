@@ -27,6 +27,7 @@ VERBS = {
     "train": "train a classifier, one run for each fold left out",
     "reproduce": "train runs again as they were trained, and compare the weights",
     "score": "score the runs of an experiment on the folds they never saw",
+    "compare": "test whether one scored experiment is better than another",
     "predict": "classify audio files with a checkpoint or a bundle",
     "embed": "write the embeddings of audio files",
     "export": "export a run as a bundle that needs no torch",
