@@ -62,6 +62,13 @@ PYTHON
   "$python" -c "import torchaudio" || { setup_say "torchaudio still does not import" && return 1; }
 }
 
+# Published as source alone; none of its kernels are built, since asclf uses none. Only --engine
+# deepspeed needs it, so a machine where it does not install does without.
+setup_deepspeed() { # LOG
+  DS_BUILD_OPS=0 setup_pip "$1" --editable "${ASCLF_ROOT}[deepspeed]" ||
+    setup_say "DeepSpeed is left out: --engine deepspeed will not run here; all else will"
+}
+
 setup_make_venv() {
   local python log="$venv/setup.log"
   if [[ ! -x "$venv/bin/python" ]] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
@@ -73,6 +80,7 @@ setup_make_venv() {
   setup_pip "$log" --no-deps torchaudio || return 1 # some releases would exchange torch for theirs
   setup_pip "$log" --editable "${ASCLF_ROOT}[train,export,plots,dev]" || return 1
   setup_mend_torchaudio || return 1
+  setup_deepspeed "$log"
   cksum <"$ASCLF_ROOT/setup.py" >"$venv/complete"
 }
 

@@ -13,8 +13,6 @@ config=       #: experiment file, seen from the recipe's folder
 set=          #: values laid over it, as "key.path=value …"
 name=         #: name of the experiment's folder below exp/
 work_dir=     #: folder for data/, shards/ and exp/; without it, the recipe's own
-nproc=1       #: training processes
-engine=torch  #: what runs the training steps
 manifest=     #: file for the list of clips; without it, named after the data in data/
 pretrain=     #: none, a recipe or manifest to pre-train on, or a checkpoint to start from
 pretrain_data_dir= #: folder of that recipe's release; without it, its stage 0 downloads one
@@ -28,6 +26,7 @@ caller_dir=$PWD
 recipe_dir=$(cd "$(dirname "$0")" && pwd)
 recipe=$(basename "$recipe_dir")
 tools_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$tools_dir/launch.sh"
 
 die() { # MESSAGE: an error of the user's
   echo "$recipe/run.sh: $*" >&2
@@ -35,7 +34,7 @@ die() { # MESSAGE: an error of the user's
 }
 
 declared_options() { # one a line: --some-name help
-  sed -n 's/^\([a-z_]*\)=.*#: /\1 /p' "$tools_dir/stages.sh" "$recipe_dir/run.sh" |
+  sed -n 's/^\([a-z_]*\)=.*#: /\1 /p' "$tools_dir"/{stages,launch}.sh "$recipe_dir/run.sh" |
     awk '{gsub("_", "-", $1); print "--" $0}'
 }
 
@@ -76,7 +75,7 @@ parse_options() { # ARGUMENT…: `--some-name VALUE` or `--some-name=VALUE` sets
 check_options() {
   [[ $stage =~ ^[0-7]$ && $stop_stage =~ ^[0-7]$ ]] || die "a stage is a number from 0 to 7"
   [[ $folds =~ ^[0-9\ ]*$ ]] || die "--folds '$folds' is no list of numbers"
-  [[ $nproc == 1 ]] || die "--nproc $nproc: training runs in one process; leave it at 1"
+  check_launch
   check_pretrain
   given_work_dir=$(from_caller "$work_dir")
   work_dir=${given_work_dir:-$recipe_dir}
@@ -122,7 +121,7 @@ asclf() {
 }
 
 run_stage() { # NUMBER TITLE COMMAND…: where it is asked for; logged and timed
-  local number=$1 title=$2 log="$exp/log/stage$1.log" start=$SECONDS status
+  local number=$1 title=$2 log="$exp/log/stage$1$of_node.log" start=$SECONDS status
   shift 2
   ((stage <= number && number <= stop_stage)) || return 0
   mkdir -p "$exp/log"
@@ -198,10 +197,6 @@ fine_tune() {
   [[ -z $weights ]] || start=("init.checkpoint=$weights" init.strict=false "init.drop=[head]")
   left_out=${left_out:-$(folds_in_shards)} # none where the dataset has a split
   train "$exp" ${left_out:+--folds "$left_out"} "data.shards=$shards" "${overrides[@]}" "${start[@]}"
-}
-
-train() { # EXP ARGUMENT…
-  asclf train --config "$config" --exp "$1" --resume "${@:2}"
 }
 
 score_runs() {

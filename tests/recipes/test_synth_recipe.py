@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from asclf.data.manifest import read_manifest
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -103,9 +105,16 @@ def test_stage_3_alone_says_that_nothing_is_asked_for(tmp_path: Path) -> None:
         (["--stage", "9"], "a stage is a number from 0 to 7"),
         (["3"], "'3' is no option"),
         (["--folds", "one"], "--folds 'one' is no list of numbers"),
-        (["--nproc", "2"], "--nproc 2: training runs in one process"),
+        (["--nproc", "2"], "--engine torch is one process; take ddp or deepspeed"),
+        (["--nproc", "two"], "--nproc two is no number from 1 on"),
+        (["--nnodes", "2", "--engine", "ddp"], "--master-addr is missing"),
+        (["--node-rank", "1"], "--node-rank 1: with --nnodes 1 it is a number below that"),
+        (
+            ["--nnodes", "2", "--engine", "ddp", "--master-addr", "localhost"],
+            "run with --stage 3 --stop-stage 4 on each",
+        ),
         (["--pretrain", "us8k"], "us8k is not there, and no recipe has that name"),
-        (["--engine", "deepspeed"], "`engine` is \"deepspeed\"; expected 'torch'"),
+        (["--engine", "horovod"], "`engine` is \"horovod\"; expected 'torch'"),
         (["--set", "sead=1"], "unknown key 'sead'; did you mean 'seed'?"),
         (["--config", "conf/none.yaml"], "conf/none.yaml: cannot read the configuration"),
     ],
@@ -118,6 +127,16 @@ def test_option_that_cannot_be_used_is_one_line(
     assert message in stopped.stderr
     assert stopped.stdout == ""
     assert not list(tmp_path.iterdir())
+
+
+def test_clips_of_several_sounds_have_as_many_labels_and_are_scored(tmp_path: Path) -> None:
+    run = recipe("--task", "multi", *TINY, "--work-dir", str(tmp_path), cwd=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    clips = read_manifest(tmp_path / "data" / "synth_multi.jsonl")
+    assert {len(clip.labels) for clip in clips} == {1, 2, 3}
+    report = json.loads((tmp_path / "exp/synth_multi/report.json").read_text("utf-8"))
+    assert report["clips"] == 16
+    assert "mAP" in run.stdout
 
 
 def test_pre_training_leaves_out_what_the_target_has_and_starts_every_fold(
