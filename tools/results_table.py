@@ -26,7 +26,7 @@ from asclf.bundle.folder import MODEL
 from asclf.edge.bench import BenchResult
 from asclf.score.ledger import PAGE, read_results, recipes_with_results, results_page
 from asclf.score.report import Report
-from asclf.score.result import Result, span_of
+from asclf.score.result import Result, percent, span_of
 from asclf.score.summary import summary_table
 
 ROOT = Path(__file__).parents[1]
@@ -73,7 +73,8 @@ def print_table(exp: Path) -> None:
 
 def score_rows(result: Result) -> Iterator[tuple[str, str]]:
     """How well it classifies."""
-    yield "score", f"{result.headline} ({result.counted})"
+    name = "mean average precision" if result.multi_label else "accuracy"
+    yield name, f"{percent(result.share)} ({result.counted} right)"
     yield "95 % interval", span_of(result.interval)
     yield "mean over folds", result.spread
     yield "scored", result.scope
