@@ -360,6 +360,7 @@ def test_shards_must_be_named_and_have_the_sample_rate_of_the_model(train: Train
         train("exp", "sample_rate=16000")
 
 
+@pytest.mark.fault
 def test_a_loss_that_is_not_finite_names_the_clips_and_keeps_the_last_state(
     train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,6 +377,7 @@ def test_a_loss_that_is_not_finite_names_the_clips_and_keeps_the_last_state(
     assert same_weights(run, whole)
 
 
+@pytest.mark.fault
 def test_one_step_that_is_not_finite_is_left_out_counted_and_named(
     train: Train, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
