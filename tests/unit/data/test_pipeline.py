@@ -274,7 +274,9 @@ def test_options_hold_whoever_makes_the_batches(make_shards, damage_flac, option
     damage_flac(index, index.shards[0], 1)
     options = {"augmenters": [_Jitter(), _Tail()], "crop_s": 0.04, "shuffle_buffer": 5, **option}
     expected = list(_stream(index, **options).epoch(3))
-    _assert_equal(expected, list(_stream(index, num_workers=2, **options).epoch(3)))
+    shared = _stream(index, num_workers=2, **options)
+    _assert_equal(expected, list(shared.epoch(3)))
+    _assert_equal(expected[2:], list(shared.epoch(3, 2)))
     if "cache" in option:
         _assert_equal(expected, list(_stream(index, **{**options, "cache": "none"}).epoch(3)))
 
