@@ -28,6 +28,7 @@ VERBS = {
     "reproduce": "train runs again as they were trained, and compare the weights",
     "score": "score the runs of an experiment on the folds they never saw",
     "compare": "test whether one scored experiment is better than another",
+    "protocols": "train and score a model under four protocols, side by side",
     "predict": "classify audio files with a checkpoint or a bundle",
     "embed": "write the embeddings of audio files",
     "export": "export a run as a bundle that needs no torch",

@@ -7,6 +7,7 @@ Examples:
   asclf shard data/esc50/manifest.jsonl shards/esc50
   asclf shard manifest.jsonl shards/32k --sample-rate 32000 --clips-per-shard 100
   asclf shard us8k.jsonl shards/pretrain --without esc50.jsonl
+  asclf shard manifest.jsonl shards/leaky --random-folds 5
 """
 
 from __future__ import annotations
@@ -46,10 +47,18 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="leave out clips whose recording (source_id) is in this manifest as well, so that a "
         "model can be pre-trained on the rest; OUT.jsonl lists them",
     )
+    parser.add_argument(
+        "--random-folds",
+        type=positive_int,
+        metavar="N",
+        help="deal the clips to N folds at random, whatever recordings they were cut from, as many "
+        "published figures were made; every score on such shards is marked as too high",
+    )
 
 
 def run(options: Namespace) -> int:
     """Runs the verb."""
+    from asclf.data.dealing import Dealing
     from asclf.data.shards import write_shards
 
     manifest = _without(options) if options.without else options.manifest
@@ -59,6 +68,7 @@ def run(options: Namespace) -> int:
             options.out,
             sample_rate=options.sample_rate,
             clips_per_shard=options.clips_per_shard,
+            dealing=Dealing(options.random_folds) if options.random_folds else None,
             progress=show,
         )
     clips = sum(shard.clips for shard in index.shards)

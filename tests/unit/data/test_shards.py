@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 from asclf.audio.io import load_audio
+from asclf.data.dealing import Dealing
 from asclf.data.manifest import Clip, read_manifest, write_manifest
 from asclf.data.shard_reader import read_samples
 from asclf.data.shards import ShardIndex, write_shards
@@ -286,6 +287,21 @@ def test_a_folder_of_another_manifest_is_refused(make_shards, make_manifest) -> 
     manifest = make_manifest(per_fold=5)
     with pytest.raises(DataError, match="manifest_hash"):
         write_shards(manifest, index.folder, sample_rate=RATE, clips_per_shard=4)
+
+
+def test_folds_dealt_at_random_mark_the_shards_and_count_as_another_manifest(
+    make_shards, tmp_path: Path
+) -> None:
+    index = make_shards()
+    manifest, out = tmp_path / "corpus" / "manifest.jsonl", tmp_path / "dealt"
+    dealt = write_shards(manifest, out, sample_rate=RATE, dealing=Dealing(3))
+    assert dealt.dealing == ShardIndex.load(out).dealing == Dealing(3)
+    assert dealt.folds == (1, 2, 3)
+    assert sum(s.clips for s in dealt.shards) == sum(s.clips for s in index.shards)
+    assert dealt.manifest_hash != index.manifest_hash
+    assert ShardIndex.load(index.folder).dealing is None
+    with pytest.raises(DataError, match="other origin"):
+        write_shards(manifest, out, sample_rate=RATE)
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"format": 99}'])

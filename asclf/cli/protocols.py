@@ -1,0 +1,65 @@
+"""Trains and scores a model under four protocols, and shows the four figures side by side.
+
+official: the folds as they are, the last epochs averaged. nested: the best epoch on another fold.
+test_selected: the best epoch on the very fold that is scored. leaky_random: folds dealt at random,
+whatever recordings the clips were cut from. The last two are too high, and are how many published
+figures were made: the difference is worth knowing before one is compared with them.
+
+Each protocol has its experiment in a folder of EXP. The same command goes on where it was cut off.
+
+Examples:
+  asclf protocols data/manifest.jsonl --config c.yaml --exp exp/four data.shards=shards/esc10
+  asclf protocols data/manifest.jsonl --config c.yaml --exp exp/four data.shards=shards --folds 1
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from asclf.cli._parser import fold_list
+from asclf.cli._progress import training_bars
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument(
+        "manifest", type=Path, metavar="MANIFEST", help="what the shards were made from"
+    )
+    parser.add_argument("--config", required=True, type=Path, metavar="C", help="the YAML file")
+    parser.add_argument(
+        "--exp", required=True, type=Path, metavar="EXP", help="folder for the four experiments"
+    )
+    parser.add_argument(
+        "--folds", type=fold_list, metavar='"1 2"', help="folds to leave out in turn (default: all)"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="laid over the file")
+
+
+def run(options: Namespace) -> int:
+    """Runs the verb."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from asclf.device import keep_freed_memory
+    from asclf.score.provenance import portable_command
+    from asclf.train.protocols import HEADER, compare_protocols, row
+
+    keep_freed_memory()
+    with training_bars() as bars:
+        reports = compare_protocols(
+            options.config,
+            options.exp,
+            options.manifest,
+            overrides=options.overrides,
+            folds=options.folds,
+            command=portable_command(options.command, os.environ),
+            progress=bars,
+        )
+    table = Table(*HEADER, box=None, pad_edge=False)
+    for report in reports.values():
+        table.add_row(*row(report))
+    Console().print(table)
+    print(f"kept in {options.exp / 'protocols.md'}")
+    return 0

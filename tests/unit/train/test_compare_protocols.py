@@ -1,0 +1,52 @@
+"""One command, four protocols: each in its folder, and what is done is not done again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asclf.cli.main import main
+from asclf.data.shards import ShardIndex
+from asclf.errors import DataError
+from asclf.score.report import Report
+from asclf.train.protocols import compare_protocols
+
+NAMES = ("official", "nested", "test_selected", "leaky_random")
+
+
+@pytest.fixture
+def quick_config(toy_config: Path, toy_shards: Path, three_folds: Path) -> Path:
+    text = toy_config.read_text(encoding="utf-8").replace(str(toy_shards), str(three_folds))
+    toy_config.write_text(text.replace("epochs: 4", "epochs: 2"), encoding="utf-8")
+    return toy_config
+
+
+@pytest.mark.slow
+def test_four_figures_stand_side_by_side_and_two_are_marked(
+    quick_config: Path, three_folds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exp, manifest = tmp_path / "exp", three_folds.parent / "manifest.jsonl"
+    command = ["protocols", str(manifest), "--config", str(quick_config), "--exp", str(exp)]
+    assert main([*command, "--folds", "2"]) == 0
+    reports = {name: Report.read(exp / name / "report.json") for name in NAMES}
+    assert {name: report.protocol for name, report in reports.items()} == {n: n for n in NAMES}
+    assert reports["official"].weights == "last epochs averaged: 2"
+    assert reports["nested"].weights == "best epoch, chosen on validation clips"
+    assert reports["test_selected"].weights == "best epoch, chosen on the test fold"
+    assert {report.clips for report in reports.values()} == {9}
+    dealing = ShardIndex.load(exp / "leaky_random" / "shards").dealing
+    assert dealing is not None
+    assert dealing.folds == 3
+    shown = (exp / "protocols.md").read_text(encoding="utf-8")
+    assert [line.count("too high") for line in shown.splitlines()] == [0, 0, 0, 0, 1, 1]
+    assert all(name in capsys.readouterr().out for name in NAMES[:1])
+    before = {path: path.stat().st_mtime_ns for path in exp.rglob("final.safetensors")}
+    assert main([*command, "--folds", "2"]) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in exp.rglob("final.safetensors")}
+
+
+def test_too_few_folds_are_refused_before_any_training(toy_config: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no clip is left to train on"):
+        compare_protocols(toy_config, tmp_path / "exp", tmp_path / "m.jsonl", command="x")
+    assert not (tmp_path / "exp").exists()
