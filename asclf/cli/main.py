@@ -28,6 +28,8 @@ VERBS = {
     "reproduce": "train runs again as they were trained, and compare the weights",
     "score": "score the runs of an experiment on the folds they never saw",
     "compare": "test whether one scored experiment is better than another",
+    "sweep": "train and score one experiment at many settings, in one table",
+    "table": "print a paper's table with our figures beside it",
     "protocols": "train and score a model under four protocols, side by side",
     "predict": "classify audio files with a checkpoint or a bundle",
     "embed": "write the embeddings of audio files",

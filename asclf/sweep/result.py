@@ -1,0 +1,223 @@
+"""What came of a sweep: for each row its figures, and how it differs from the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import stdev
+from typing import Any
+
+import numpy as np
+import pydantic
+from pydantic.dataclasses import dataclass
+
+from asclf.config.component import STRICT
+from asclf.errors import DataError
+from asclf.score.compare import align, holm, mcnemar
+from asclf.score.intervals import Interval, bootstrap_mean, wilson_interval
+from asclf.score.metrics import FloatArray
+from asclf.score.result import Result
+from asclf.score.scores import Scores
+from asclf.sweep.spec import Published, Row, Sweep
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Versus:
+    """How a row differs from the baseline, on the same clips and with the same seeds.
+
+    Attributes:
+        difference: Of the accuracies, the baseline's taken off.
+        interval_95: By the paired cluster bootstrap over recordings, seeds averaged.
+        p: Of McNemar's exact test; only of a single seed, since a clip counts once in it.
+        p_adjusted: The same, allowing for the number of rows (Holm).
+    """
+
+    difference: float
+    interval_95: Interval
+    p: float | None
+    p_adjusted: float | None
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class RowResult:
+    """One row, all its seeds and folds together.
+
+    Attributes:
+        name: What the sweep calls it.
+        settings: What it lays over the experiment.
+        correct: Over all seeds.
+        clips: Over all seeds; each clip counts once for each.
+        interval_95: Of the accuracy: Wilson's for one seed, else the cluster bootstrap's.
+        seeds: The accuracy by seed.
+        folds: Folds that were scored.
+        minutes: Of training, everything together.
+        config_sha256: Of the first seed's configuration.
+        commit: Of the code that trained.
+        machine: That it was trained on, in words.
+        versus: The baseline; nothing for the baseline itself.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    correct: int
+    clips: int
+    interval_95: Interval
+    seeds: dict[int, float]
+    folds: tuple[int, ...]
+    minutes: float
+    config_sha256: str
+    commit: str | None
+    machine: str
+    versus: Versus | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """Over all seeds."""
+        return self.correct / self.clips
+
+    @property
+    def spread(self) -> float | None:
+        """Sample standard deviation over seeds."""
+        return stdev(self.seeds.values()) if len(self.seeds) > 1 else None
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SweepResult:
+    """A sweep's rows that were run, with what it was.
+
+    Attributes:
+        name: Of its file.
+        title: Heading of its table.
+        column: What it is about among others of one table.
+        protocol: How folds were used.
+        baseline: Name of the row that the others are tested against.
+        planned: Names of all rows, run or not.
+        rows: Those that were run.
+        published: Figures to print beside ours.
+    """
+
+    name: str
+    title: str
+    column: str
+    protocol: str
+    baseline: str
+    planned: tuple[str, ...]
+    rows: tuple[RowResult, ...]
+    published: Published
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """The result as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, path: Path) -> SweepResult:
+        """Reads one that was stored as JSON.
+
+        Raises:
+            DataError: No such file, or it is no result of a sweep.
+        """
+        try:
+            return pydantic.TypeAdapter(cls).validate_json(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", where=path) from error
+        except pydantic.ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise DataError(f"no result of a sweep: {place}: {first['msg']}", where=path) from error
+
+
+Scored = Mapping[int, tuple[Result, Scores]]
+"""A row's result and scores by seed."""
+
+
+def summarise(sweep: Sweep, scored: Mapping[str, Scored]) -> SweepResult:
+    """Computes every figure of a sweep.
+
+    Args:
+        sweep: What was asked for.
+        scored: What was run, by the name of the row.
+
+    Raises:
+        DataError: Two rows were scored on other clips.
+    """
+    rows = [_row(row, scored[row.name]) for row in sweep.rows if scored.get(row.name)]
+    base = scored.get(sweep.baseline)
+    if base:
+        tested = [_versus(scored[row.name], base, row.name, sweep.baseline) for row in rows]
+        rows = _with_versus(rows, tested)
+    protocols = {result.protocol for seeds in scored.values() for result, _ in seeds.values()}
+    return SweepResult(
+        name=sweep.name,
+        title=sweep.title,
+        column=sweep.column,
+        protocol=", ".join(sorted(protocols)),
+        baseline=sweep.baseline,
+        planned=tuple(row.name for row in sweep.rows),
+        rows=tuple(rows),
+        published=sweep.published,
+    )
+
+
+def _row(row: Row, scored: Scored) -> RowResult:
+    results = {seed: result for seed, (result, _) in scored.items()}
+    first = next(iter(results.values()))
+    correct, clips = (
+        sum(getattr(r, key) for r in results.values()) for key in ("correct", "clips")
+    )
+    return RowResult(
+        name=row.name,
+        settings=dict(row.settings),
+        correct=correct,
+        clips=clips,
+        interval_95=_interval(scored, correct, clips),
+        seeds={seed: result.accuracy for seed, result in results.items()},
+        folds=tuple(fold.fold for fold in first.folds if fold.fold is not None),
+        minutes=sum(result.minutes for result in results.values()),
+        config_sha256=first.config_sha256,
+        commit=first.commit,
+        machine=str(first.machine),
+    )
+
+
+def _interval(scored: Scored, correct: int, clips: int) -> Interval:
+    if len(scored) == 1:
+        return wilson_interval(correct, clips)
+    first = next(iter(scored.values()))[1]
+    return bootstrap_mean(_hits(scored, first, "a row"), first.sources)
+
+
+def _hits(scored: Scored, like: Scores, name: str) -> FloatArray:
+    """(N,) how often each clip was right, as a share of the seeds."""
+    aligned = [align(scores, like, name, "the baseline") for _, scores in scored.values()]
+    hits: FloatArray = np.mean([scores.correct for scores in aligned], axis=0, dtype=np.float64)
+    return hits
+
+
+def _versus(scored: Scored, base: Scored, name: str, base_name: str) -> Versus | None:
+    """The difference over the seeds that both have."""
+    shared = [seed for seed in base if seed in scored]
+    if name == base_name or not shared:
+        return None
+    like = base[shared[0]][1]
+    ours, theirs = (
+        _hits({seed: each[seed] for seed in shared}, like, name) for each in (scored, base)
+    )
+    gained = ours - theirs  # (N,)
+    p = mcnemar(int((gained < 0).sum()), int((gained > 0).sum())) if len(shared) == 1 else None
+    return Versus(
+        difference=float(gained.mean()),
+        interval_95=bootstrap_mean(gained, like.sources),
+        p=p,
+        p_adjusted=p,
+    )
+
+
+def _with_versus(rows: Sequence[RowResult], tested: Sequence[Versus | None]) -> list[RowResult]:
+    """Allows for the number of rows that were tested."""
+    adjusted = iter(holm([each.p for each in tested if each and each.p is not None]))
+    allowed = [
+        replace(each, p_adjusted=next(adjusted)) if each and each.p is not None else each
+        for each in tested
+    ]
+    return [replace(row, versus=each) for row, each in zip(rows, allowed, strict=True)]

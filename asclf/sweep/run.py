@@ -1,0 +1,136 @@
+"""Runs a sweep: what is trained and scored already is not done again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asclf.errors import TrainError
+from asclf.files import write_whole
+from asclf.score.experiment import score_experiment
+from asclf.score.report import Report
+from asclf.score.report_page import write_report
+from asclf.score.result import Result
+from asclf.score.runs import SUMMARY
+from asclf.score.scores import Scores
+from asclf.sweep.result import Scored, SweepResult, summarise
+from asclf.sweep.spec import Row, Sweep
+from asclf.sweep.table import sweep_table
+from asclf.train.jobs import Job, OnLine, places_for, run_jobs
+from asclf.train.stop import AskedToStop
+
+RESULT, TABLE = "sweep.json", "sweep.md"
+REPORT, SCORES, LOG = "report.json", "scores.npz", "train.log"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One row with one seed: an experiment of its own."""
+
+    row: Row
+    seed: int
+    exp: Path
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether its report is of the runs that are there."""
+        report = self.exp / REPORT
+        trained = [path.stat().st_mtime for path in self.exp.glob(f"*/{SUMMARY}")]
+        return report.is_file() and bool(trained) and report.stat().st_mtime > max(trained)
+
+
+def run_sweep(
+    sweep: Sweep,
+    exp: Path,
+    *,
+    overrides: Sequence[str] = (),
+    jobs: int = 1,
+    command: str,
+    asked_to_stop: AskedToStop,
+    on_line: OnLine,
+) -> SweepResult:
+    """Trains and scores every row with every seed, and writes the table so far.
+
+    Args:
+        sweep: What to run.
+        exp: Each row's experiments go into a folder of their own in it.
+        overrides: `key.path=value` for every row, such as `data.shards=DIR`; under its settings.
+        jobs: Experiments that are trained at once, in processes of their own.
+        command: The command line that repeats this.
+        asked_to_stop: Asked again and again.
+        on_line: Told what the processes log.
+
+    Raises:
+        TrainError: Some could not be trained; the table of the others is written.
+        AsclfError: One cannot be scored.
+    """
+    members = list(plan(sweep, exp))
+    waiting = [member for member in members if not member.is_scored]
+    work = [_job(sweep, member, overrides, jobs) for member in waiting]
+    ended = run_jobs(work, places_for(jobs), asked_to_stop=asked_to_stop, on_line=on_line)
+    failed = [outcome for outcome in ended if outcome.status != 0]
+    trained = {outcome.job.name for outcome in ended if outcome.status == 0}
+    for member in waiting:
+        if _name(member) in trained:
+            _score(sweep, member, command)
+    result = collect(sweep, exp)
+    write_result(result, exp)
+    if failed:
+        first = failed[0]
+        raise TrainError(
+            f"{len(failed)} of {len(work)} could not be trained; {first.job.name} "
+            f"({first.reason}) said last: {first.job.tail(1)}",
+            where=first.job.log,
+            hint="run the sweep again: what is done is not done again",
+        )
+    return result
+
+
+def plan(sweep: Sweep, exp: Path) -> Iterator[Member]:
+    """Every row with every seed, all rows with the first seed before the next seed."""
+    for seed in sweep.seeds:
+        for row in sweep.rows:
+            yield Member(row, seed, exp / row.slug / f"seed{seed}")
+
+
+def collect(sweep: Sweep, exp: Path) -> SweepResult:
+    """The result of what has been scored so far."""
+    scored: dict[str, Scored] = {}
+    for member in plan(sweep, exp):
+        if member.is_scored:
+            pair = Report.read(member.exp / REPORT), Scores.load(member.exp / SCORES)
+            scored[member.row.name] = {**scored.get(member.row.name, {}), member.seed: pair}
+    return summarise(sweep, scored)
+
+
+def write_result(result: SweepResult, folder: Path) -> None:
+    """Writes the table, and the figures behind it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+    write_whole(folder / RESULT, text + "\n")
+    write_whole(folder / TABLE, sweep_table(result))
+
+
+def _job(sweep: Sweep, member: Member, overrides: Sequence[str], jobs: int) -> Job:
+    folds = " ".join(map(str, sweep.folds)) if sweep.folds else "all"
+    threads = ["train.num_threads=1"] if jobs > 1 else []
+    command = [
+        *(sys.executable, "-m", "asclf.cli.main", "train", "--resume", "--folds", folds),
+        *("--config", str(sweep.config), "--exp", str(member.exp), f"seed={member.seed}"),
+        *(*threads, *overrides, *member.row.overrides),
+    ]
+    return Job(_name(member), command, member.exp / LOG)
+
+
+def _name(member: Member) -> str:
+    return f"{member.row.name}, seed {member.seed}"
+
+
+def _score(sweep: Sweep, member: Member, command: str) -> Result:
+    report, scores = score_experiment(member.exp, sweep.folds, command=command)
+    scores.save(member.exp / SCORES)
+    write_report(report, member.exp)
+    return report

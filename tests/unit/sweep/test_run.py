@@ -1,0 +1,46 @@
+"""A whole sweep on a toy problem: trained, scored, tested, and not done twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asclf.cli.main import main
+from asclf.sweep.result import SweepResult
+
+SWEEP = """
+config: net.yaml
+set: {train.epochs: 1, train.average_last: 1}
+rows: {plain: {}, quiet: {loss.label_smoothing: 0.0}}
+folds: [1, 2]
+seeds: [3]
+"""
+
+
+@pytest.mark.slow
+def test_a_sweep_ends_in_a_table_and_goes_on_where_it_stopped(
+    tiny_shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, exp = tmp_path / "sweep.yaml", tmp_path / "exp"
+    path.write_text(SWEEP)
+    (tmp_path / "net.yaml").write_text("backbone: {type: tdnn, channels: 8, embed_dim: 6}")
+    recipe = tmp_path / "recipe"
+    recipe.mkdir()
+    command = ["sweep", str(path), "--exp", str(exp), "--results", str(recipe), "--jobs", "2"]
+    command += [f"data.shards={tiny_shards}", "data.num_workers=0"]
+    assert main(command) == 0
+    result = SweepResult.read(recipe / "results/sweeps/sweep.json")
+    assert [(row.name, row.clips, row.folds) for row in result.rows] == [
+        ("plain", 18, (1, 2)),
+        ("quiet", 18, (1, 2)),
+    ]
+    assert result.rows[1].versus is not None
+    assert "| quiet | " in capsys.readouterr().out
+    assert (exp / "sweep.md").is_file()
+    reports = sorted(exp.glob("*/seed3/report.json"))
+    written = [report.stat().st_mtime_ns for report in reports]
+    (reports[0].parent / "fold1" / "summary.json").touch()  # as if trained again
+    assert main(command) == 0
+    again = [report.stat().st_mtime_ns for report in reports]
+    assert [old == new for old, new in zip(written, again, strict=True)] == [False, True]
