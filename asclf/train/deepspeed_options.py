@@ -69,7 +69,7 @@ class DeepSpeedOptions:
             "zero_optimization": {**BUCKETS, **self.given.get("zero_optimization", {})},
             "train_micro_batch_size_per_gpu": self.micro_batch,
             "gradient_accumulation_steps": self.parts,
-            "gradient_clipping": self.grad_clip,
+            "gradient_clipping": self.grad_clip if self.stage else 0.0,  # the engine does it in 0
             "zero_allow_untested_optimizer": True,  # every one that is registered may be taken
             "zero_force_ds_cpu_optimizer": False,
         }

@@ -11,8 +11,7 @@ import logging
 import math
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +63,7 @@ class DeepSpeedEngine:
         self.options = options
         self.peers = peers
         self.device = next(trainee.parameters()).device
+        self.shapes = {name: tensor.shape for name, tensor in self.model.state_dict().items()}
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
         optimizer.register_step_pre_hook(self._leave_weights_unless_finite)
@@ -99,7 +99,7 @@ class DeepSpeedEngine:
         divided = [p for p in self.model.parameters() if not getattr(p, "ds_persist", True)]
         with deepspeed.zero.GatheredParameters(divided, enabled=bool(divided)):
             state = self.model.state_dict() if self.peers.leads else {}
-            return {name: tensor.detach().clone() for name, tensor in state.items()}
+            return {name: state[name].detach().clone().view(self.shapes[name]) for name in state}
 
     def save_state(self, folder: Path, step: int) -> dict[str, Tensor]:
         """The weights; all else is in DeepSpeed's own files below `folder`.
@@ -144,10 +144,10 @@ class DeepSpeedEngine:
             distributed.init_process_group(backend, store=store, rank=0, world_size=1)
         network = PlainTrainee(self.trainee) if self.has_whole_weights else self.trainee
         self.trainee.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        with scalars_as_vectors(network):
-            engine, *_ = deepspeed.initialize(
-                model=network, optimizer=self.optimizer, config=self.options.as_dict()
-            )
+        spare_scalars(network, self.options.stage)
+        engine, *_ = deepspeed.initialize(
+            model=network, optimizer=self.optimizer, config=self.options.as_dict()
+        )
         return engine
 
     def _scale_loss(self) -> None:
@@ -182,19 +182,19 @@ class DeepSpeedEngine:
         """Steps each group at its own rate times the factor; the norm of the gradient."""
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * lr_factor
-        norm = self._plain_norm() if self.options.stage == 0 else None
+        norm = self._clip_plainly() if self.options.stage == 0 else None
         self._is_finite = math.isfinite(loss) and (norm is None or math.isfinite(norm))
         self.engine.step()
         if norm is None:
             norm = float(self.engine.get_global_grad_norm())
         return norm if norm >= 0 else math.inf  # DeepSpeed's -1 is no number
 
-    def _plain_norm(self) -> float:
-        """In stage 0, where DeepSpeed does not tell it: of the gradient that the ranks share."""
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+    def _clip_plainly(self) -> float:
+        """Clips in stage 0, where DeepSpeed tells no norm; the norm of the gradient before."""
         scaler = self.engine.torch_autocast_z0_gradscaler
         scale = 1.0 if scaler is None else scaler.get_scale()
-        return nn.utils.get_total_norm(gradients).item() / scale
+        limit = scale * (self.options.grad_clip or math.inf)
+        return nn.utils.clip_grad_norm_(self.model.parameters(), limit).item() / scale
 
     def _leave_weights_unless_finite(self, optimizer: Optimizer, *_: object) -> None:
         """Takes the gradients away just before they would be used."""
@@ -230,18 +230,15 @@ class PlainTrainee(nn.Module):
         return functional_call(self.trainee, kernels, (batch, generator))
 
 
-@contextmanager
-def scalars_as_vectors(network: nn.Module) -> Iterator[None]:
-    """Gives weights without dimensions one in the block, since DeepSpeed cannot broadcast them."""
-    scalars = [parameter for parameter in network.parameters() if parameter.ndim == 0]
-    for parameter in scalars:
-        parameter.data = parameter.data.view(1)
-    yield
-    for parameter in scalars:
-        if hasattr(parameter, "ds_shape"):  # that stage 3 gathers it to
-            parameter.ds_shape = torch.Size(())
-        if parameter.numel():  # it is here, and not at another rank
-            parameter.data = parameter.data.view(())
+def spare_scalars(network: nn.Module, stage: int) -> None:
+    """Keeps DeepSpeed from broadcasting weights without dimensions, which it cannot."""
+    for parameter in network.parameters():
+        if parameter.ndim == 0 and stage == 3:
+            parameter.data = parameter.data.view(1)
+        elif parameter.ndim == 0:
+            # an attribute of DeepSpeed's own, with which it passes over a weight; all ranks drew it
+            # alike
+            parameter.ds_optim_param = True  # type: ignore[attr-defined]
 
 
 def recompute_activations(trainee: Trainee, options: DeepSpeedOptions) -> None:

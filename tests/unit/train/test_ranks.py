@@ -24,6 +24,7 @@ from torch import Tensor
 from asclf.checkpoint import load_checkpoint, load_tensors
 
 Launch = Callable[..., list[str]]
+Train = Callable[..., Path]
 
 EPOCHS = 12
 # one step an epoch, on 8 of the 9 clips: the same 8 however many processes share them
@@ -144,10 +145,11 @@ def assert_near(one: dict[str, Tensor], two: dict[str, Tensor]) -> None:
         torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-4)
 
 
-def test_two_ranks_of_ddp_learn_as_one_process(launch: Launch, tmp_path: Path) -> None:
-    launch("one", *SAME_FOR_ANY_NUMBER, count=1)
+def test_two_ranks_of_ddp_learn_as_one_process(
+    launch: Launch, train: Train, tmp_path: Path
+) -> None:
+    one, two = train("one", *SAME_FOR_ANY_NUMBER), tmp_path / "two" / "fold1"
     printed = launch("two", *SAME_FOR_ANY_NUMBER)
-    one, two = tmp_path / "one" / "fold1", tmp_path / "two" / "fold1"
     assert_same_curve(one, two)
     assert_near(weights(one), weights(two))
     assert "trained: " in printed[0]
@@ -157,20 +159,32 @@ def test_two_ranks_of_ddp_learn_as_one_process(launch: Launch, tmp_path: Path) -
 
 
 @needs_deepspeed
-@pytest.mark.parametrize("stage", ["0", "1", "2", "3"])
+@pytest.mark.parametrize("case", ["0 in parts", "1", "2 in parts", "3", "3 in parts"])
 def test_two_ranks_of_deepspeed_learn_as_one_process(
-    launch: Launch, deepspeed_file: Path, tmp_path: Path, stage: str
+    launch: Launch, train: Train, deepspeed_file: Path, tmp_path: Path, case: str
 ) -> None:
-    launch("one", *SAME_FOR_ANY_NUMBER, count=1)
-    named = stage if stage != "3" else deepspeed_file
+    one, two = train("one", *SAME_FOR_ANY_NUMBER), tmp_path / "two" / "fold1"
+    named = deepspeed_file if case.startswith("3") else case[0]
     engine = ("train.engine=deepspeed", f"train.deepspeed={named}")
-    launch("two", *SAME_FOR_ANY_NUMBER, *engine)
-    one, two = tmp_path / "one" / "fold1", tmp_path / "two" / "fold1"
+    in_parts = ("train.micro_batch=3",) if "in parts" in case else ()
+    launch("two", *SAME_FOR_ANY_NUMBER, *engine, *in_parts)
     assert_same_curve(one, two)
     assert_near(weights(one), weights(two))
     assert load_checkpoint(two).labels.names == load_checkpoint(one).labels.names
-    launch("parts", *SAME_FOR_ANY_NUMBER, *engine, "train.micro_batch=3")
-    assert_same_curve(one, tmp_path / "parts" / "fold1")
+
+
+@needs_deepspeed
+@pytest.mark.parametrize("stage", [0, 2])
+def test_deepspeed_scales_the_loss_for_fp16(
+    launch: Launch, train: Train, tmp_path: Path, stage: int
+) -> None:
+    engine = ("train.engine=deepspeed", f"train.deepspeed={stage}", "train.precision=fp16")
+    launch("fp16", *SAME_FOR_ANY_NUMBER, *engine, count=1)
+    for (loss, norm), (expected, expected_norm) in zip(
+        curve(tmp_path / "fp16" / "fold1"), curve(train("one", *SAME_FOR_ANY_NUMBER)), strict=True
+    ):
+        assert loss == pytest.approx(expected, rel=0.05)
+        assert norm == pytest.approx(expected_norm, rel=0.3)
 
 
 @pytest.mark.fault
@@ -195,6 +209,24 @@ def test_a_run_of_which_one_rank_was_killed_ends_as_one_left_alone(
     assert curve(cut) == curve(whole)
     assert (cut / "final.safetensors").read_bytes() == (whole / "final.safetensors").read_bytes()
     assert len([*(cut / "deepspeed").glob("*")]) == (0 if engine == "ddp" else 2)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("engine", ["ddp", "deepspeed"])
+def test_all_ranks_stop_after_the_step_in_which_one_is_asked_to(
+    launch: Launch, tmp_path: Path, engine: str
+) -> None:
+    if engine == "deepspeed":
+        pytest.importorskip("deepspeed", reason="deepspeed is not installed")
+    options = (*SAME_FOR_ANY_NUMBER, "data.batch_size=4", "train.epochs=5", f"train.engine={engine}")
+    asked = IN_STEP.replace("step == 7", "step == 6").replace("SIGKILL", "SIGTERM")
+    launch("whole", *options)
+    printed = launch("cut", *options, program=asked, statuses=(143, 143))
+    assert "stopped after 7 of 10 steps; go on with --resume" in printed[0]
+    launch("cut", *options, resume=True)
+    whole, cut = tmp_path / "whole" / "fold1", tmp_path / "cut" / "fold1"
+    assert curve(cut) == curve(whole)
+    assert (cut / "final.safetensors").read_bytes() == (whole / "final.safetensors").read_bytes()
 
 
 def test_too_few_shards_for_the_ranks_start_nothing(launch: Launch, tmp_path: Path) -> None:
