@@ -22,6 +22,8 @@ from rich.progress import (
 
 STEP_SCALARS = ("step", "epoch", "loss", "grad_norm", "lr", "clips_per_s")
 """What every run tells of a step; the rest is its backbone's."""
+VALIDATION = ("validation_accuracy", "validation_map", "validation_loss")
+"""What a run tells of an epoch where it has clips to validate on."""
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ class TrainingBars:
             f"{self._name}: epoch {record['epoch']} of {self._epochs}",
             f"loss {record['loss']:.3f}",
             f"training accuracy {100 * record['accuracy']:.1f} %",
+            *_shown({name: record[name] for name in VALIDATION if name in record}),
             f"lr {record['lr']:.2e}",
             *_shown(self._watched),
             f"{record['seconds']:.1f} s",

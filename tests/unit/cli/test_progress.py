@@ -25,6 +25,7 @@ EPOCH = {
     "epoch": 2,
     "loss": 1.5,
     "accuracy": 0.25,
+    "validation_accuracy": 0.2,
     "lr": 0.0005,
     "seconds": 30.0,
     "clips_per_s": 80.0,
@@ -60,6 +61,6 @@ def test_an_epoch_is_a_line_that_says_how_long_it_will_take(
         bars.end_epoch(EPOCH)
     assert caplog.messages == [
         "fold1: 5 epochs of 4 steps, 6 of 20 done",
-        "fold1: epoch 2 of 5, loss 1.500, training accuracy 25.0 %, lr 5.00e-04, lambda 0.457, "
-        "mask ratio 0.3, 30.0 s, 80 clips/s, 0:01:30 to go",
+        "fold1: epoch 2 of 5, loss 1.500, training accuracy 25.0 %, validation accuracy 0.2, "
+        "lr 5.00e-04, lambda 0.457, mask ratio 0.3, 30.0 s, 80 clips/s, 0:01:30 to go",
     ]
