@@ -87,9 +87,11 @@ class Backbone(Protocol):
 
     It may name the bins it is usually built for, `usual_feat_dim` (80 where it does not), and the
     implementation it is held to, `reference`. It may have `monitored() -> dict[str, float]`,
-    numbers of its own that are logged each epoch, and `penalty() -> Tensor`, added to the loss. With
-    `recomputable() -> Sequence[nn.Module]` it names blocks, of tensors in and one out, that may be
-    computed again in the backward pass.
+    numbers of its own that are logged each epoch, and `penalty() -> Tensor`, added to the loss.
+    With `recomputable() -> Sequence[nn.Module]` it names blocks, of tensors in and one out, that
+    may be computed again in the backward pass; with `blocks_by_depth() ->
+    Sequence[Sequence[nn.Module]]` those that lie side by side, where its parts do not follow one
+    another as they are declared.
     """
 
     embed_dim: int
