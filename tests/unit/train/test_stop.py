@@ -39,11 +39,11 @@ def final(run: Path) -> bytes:
     return (run / "final.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("more", [(), ("data.num_workers=2", "train.ema=0.9")])
 def test_a_run_that_is_stopped_after_every_step_ends_as_one_left_alone(
-    train: Train, workers: int
+    train: Train, more: tuple[str, ...]
 ) -> None:
-    overrides = (*SMALL_STEPS, f"data.num_workers={workers}")
+    overrides = (*SMALL_STEPS, *more)
     whole = train("whole", *overrides)
     for done in range(1, 8):
         with pytest.raises(
