@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -138,10 +139,8 @@ class DeepSpeedEngine:
         # it calls what torch has given other names
         warnings.filterwarnings("ignore", r"`torch\.distributed\.", FutureWarning)
         compatible_ops["deepspeed_shm_comm"] = False  # compiled at the start, and never called
-        if not distributed.is_initialized():  # DeepSpeed wants a group, if only of one
-            backend = "gloo" if self.device.type == "cpu" else "nccl"
-            store = HashStore()
-            distributed.init_process_group(backend, store=store, rank=0, world_size=1)
+        if not distributed.is_initialized():
+            join_alone(self.device)
         network = PlainTrainee(self.trainee) if self.has_whole_weights else self.trainee
         self.trainee.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         spare_scalars(network, self.options.stage)
@@ -223,11 +222,19 @@ class PlainTrainee(nn.Module):
 
     def forward(self, batch: Batch, generator: Generator) -> Any:
         """As the trainee's."""
+        # a clone: `contiguous` leaves a kernel of one channel as it is, and the maps after it too
         kernels = {
-            name: self.trainee.get_parameter(name).contiguous(memory_format=torch.channels_last)
+            name: self.trainee.get_parameter(name).clone(memory_format=torch.channels_last)
             for name in self.kernels
         }
         return functional_call(self.trainee, kernels, (batch, generator))
+
+
+def join_alone(device: torch.device) -> None:
+    """Makes the group of one process that DeepSpeed wants where nothing launched several."""
+    os.environ.setdefault("LOCAL_RANK", "0")
+    backend = "gloo" if device.type == "cpu" else "nccl"
+    distributed.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
 
 
 def spare_scalars(network: nn.Module, stage: int) -> None:

@@ -188,13 +188,19 @@ def test_deepspeed_scales_the_loss_for_fp16(
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("engine", ["ddp", "zero1", "zero3"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "ddp",
+        pytest.param("zero1", marks=needs_deepspeed),
+        pytest.param("zero3", marks=needs_deepspeed),
+    ],
+)
 def test_a_run_of_which_one_rank_was_killed_ends_as_one_left_alone(
     launch: Launch, deepspeed_file: Path, tmp_path: Path, engine: str
 ) -> None:
     options: tuple[str, ...] = SAME_FOR_ANY_NUMBER
     if engine != "ddp":
-        pytest.importorskip("deepspeed", reason="deepspeed is not installed")
         named = 1 if engine == "zero1" else deepspeed_file
         options += ("train.engine=deepspeed", f"train.deepspeed={named}")
     launch("whole", *options)
@@ -217,7 +223,6 @@ def test_all_ranks_stop_after_the_step_in_which_one_is_asked_to(
     launch: Launch, tmp_path: Path, engine: str
 ) -> None:
     if engine == "deepspeed":
-        pytest.importorskip("deepspeed", reason="deepspeed is not installed")
     options = (*SAME_FOR_ANY_NUMBER, "data.batch_size=4", "train.epochs=5", f"train.engine={engine}")
     asked = IN_STEP.replace("step == 7", "step == 6").replace("SIGKILL", "SIGTERM")
     launch("whole", *options)
