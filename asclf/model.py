@@ -75,7 +75,7 @@ class AudioClassifier(nn.Module):
         return batch
 
     def training_feats(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor | None]:
-        """A batch, already augmented → feats (B, T, F), (B,) frames, changed by their augmenters."""
+        """A batch, already augmented → feats (B, T, F), (B,) frames, with their augmenters."""
         feats, lengths = self.frontend(batch.waveform, batch.lengths)
         for augmenter in self.augmenters:
             if isinstance(augmenter, FeatsAugmenter):

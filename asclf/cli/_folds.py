@@ -49,6 +49,7 @@ def _job(run: Run, options: Namespace, threads: int) -> Job:
     command = [sys.executable, "-m", "asclf.cli.main", "train", *options.overrides]
     command += ["--config", str(options.config), "--exp", str(run.folder.path.parent)]
     command += ["--folds", str(fold), *(["--resume"] if options.resume else [])]
+    command += ["--allow-leakage"] if options.allow_leakage else []
     if not run.config.train.num_threads:
         command.append(f"train.num_threads={threads}")
     return Job(run.folder.path.name, command, run.folder.log)

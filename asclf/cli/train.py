@@ -1,4 +1,8 @@
-"""Trains a classifier: for each fold one run, with that fold left out and never opened.
+"""Trains a classifier: for each fold one run, with that fold left out.
+
+Before anything is trained, sources and bytes of the clips left out are compared with those trained
+on; what is in common is written down, and more than the few clips that official folds share is
+refused unless --allow-leakage is given.
 
 Any value of the configuration can be set by key.path=value.
 
@@ -57,6 +61,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="folds to train at once, cores and GPUs dealt out among them (default: 1)",
     )
     parser.add_argument("--resume", action="store_true", help="go on with runs that were cut off")
+    parser.add_argument(
+        "--allow-leakage",
+        action="store_true",
+        help="train even where test clips have their source or their bytes in common with training",
+    )
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="laid over the file")
 
 
@@ -103,6 +112,7 @@ def _train(options: Namespace, peers: Peers, asked_to_stop: AskedToStop) -> int:
                 progress=bars if peers.leads else None,
                 peers=peers,
                 asked_to_stop=asked_to_stop,
+                allow_leakage=options.allow_leakage,
                 command=portable_command(command_line(options.command), os.environ),
             )
     except StoppedError as stopped:
@@ -125,6 +135,7 @@ def _train_at_once(options: Namespace, peers: Peers, asked_to_stop: AskedToStop)
         overrides=options.overrides,
         folds=options.folds,
         resume=options.resume,
+        allow_leakage=options.allow_leakage,
     )
     if runs[0].config.data.test_fold is None:  # one run alone, on everything
         return _train(options, peers, asked_to_stop)

@@ -131,8 +131,29 @@ def exclude_overlap(clips: Iterable[Clip], target: Iterable[Clip]) -> tuple[list
     return kept, dropped
 
 
+class TraitReader:
+    """The traits of shards' clips, each shard read once.
+
+    Args:
+        index: The shards' index.
+    """
+
+    def __init__(self, index: ShardIndex) -> None:
+        self.index = index
+        self._read: dict[str, list[Traits]] = {}
+
+    def of(self, shards: Iterable[ShardInfo]) -> list[Traits]:
+        """Sources, and hashes of the audio, of all clips of some shards."""
+        return [traits for shard in shards for traits in self._of(shard)]
+
+    def _of(self, shard: ShardInfo) -> list[Traits]:
+        if shard.name not in self._read:
+            self._read[shard.name] = list(_read_traits(self.index, shard))
+        return self._read[shard.name]
+
+
 def check_before_training(
-    index: ShardIndex,
+    reader: TraitReader,
     train: Iterable[ShardInfo],
     test: Iterable[ShardInfo],
     *,
@@ -146,7 +167,7 @@ def check_before_training(
     leakage`. What is found is logged.
 
     Args:
-        index: The shards' index.
+        reader: Of the shards.
         train: Shards to train on.
         test: Shards to test on.
         pretraining_sources: Sources of the clips that the weights to start from were trained on.
@@ -160,9 +181,8 @@ def check_before_training(
     Raises:
         DataError: There is leakage, and it is not allowed.
     """
-    tested = [traits for shard in test for traits in _read_traits(index, shard)]
-    trained = [traits for shard in train for traits in _read_traits(index, shard)]
-    findings = [compare("training", trained, tested)]
+    tested = reader.of(test)
+    findings = [compare("training", reader.of(train), tested)]
     refused = findings[0].share > (FEW if official else 0.0)
     if pretraining_sources:
         seen = [Traits(source, source=source) for source in sorted(pretraining_sources)]
@@ -172,7 +192,7 @@ def check_before_training(
     if refused and not allow_leakage:
         raise DataError(
             "; ".join(leaks),
-            where=index.folder,
+            where=reader.index.folder,
             expected="nothing of the test clips in what is trained on",
             hint="`asclf leakage MANIFEST` shows which; --allow-leakage trains all the same",
         )

@@ -2,6 +2,7 @@
 
 config.yaml            the resolved configuration
 data.json              which data it was trained on (manifest, classes, shards), from which weights
+leakage.json           what its test clips have in common with training, and with pre-training
 environment.json       code, versions and machine, for each start of the run
 metrics.jsonl          a line an epoch
 steps.jsonl            a line a step
@@ -42,6 +43,7 @@ class RunFolder:
         self.config = path / "config.yaml"
         self.data = path / "data.json"
         self.environment = path / "environment.json"
+        self.leakage = path / "leakage.json"
         self.metrics = path / "metrics.jsonl"
         self.steps = path / "steps.jsonl"
         self.tensorboard = path / "tensorboard"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from asclf.config.experiment import ExperimentConfig, load_experiment
+from asclf.data.leakage import Finding, TraitReader
 from asclf.data.pipeline import TrainStream
 from asclf.data.seeds import place_seed
 from asclf.data.shard_index import ShardIndex, ShardInfo
@@ -28,6 +29,7 @@ from asclf.train.environment import add_environment, this_environment
 from asclf.train.folder import RunFolder, data_facts
 from asclf.train.init import InitReport, init_facts, initialise
 from asclf.train.keeper import Keeper
+from asclf.train.leakage import LeakageCheck, keep_findings
 from asclf.train.lock import locked
 from asclf.train.logs import logged
 from asclf.train.loop import Loop
@@ -51,9 +53,12 @@ def train_experiment(
     progress: Progress | None = None,
     peers: Peers | None = None,
     asked_to_stop: AskedToStop = never,
+    allow_leakage: bool = False,
     command: str = "",
 ) -> list[Path]:
-    """Trains one model for each fold, that fold left out and never opened.
+    """Trains one model for each fold, that fold left out.
+
+    Of its clips no more is read than what tells leakage: their sources, and hashes of their bytes.
 
     Args:
         config_path: The experiment's YAML.
@@ -65,6 +70,7 @@ def train_experiment(
         progress: Told of every step and epoch.
         peers: Those that train together, each of which calls this; alone where it is not given.
         asked_to_stop: Asked before every step whether to leave off there.
+        allow_leakage: Train even where test clips are known from training; it is written down.
         command: The command line, for `environment.json`.
 
     Returns:
@@ -78,7 +84,13 @@ def train_experiment(
     peers = peers or Peers()
     with peers.as_one():
         index, runs = plan_experiment(
-            config_path, exp, overrides=overrides, folds=folds, resume=resume, peers=peers
+            config_path,
+            exp,
+            overrides=overrides,
+            folds=folds,
+            resume=resume,
+            peers=peers,
+            allow_leakage=allow_leakage,
         )
     for run in runs:
         train_run(
@@ -101,6 +113,7 @@ def plan_experiment(
     folds: Folds = None,
     resume: bool = False,
     peers: Peers | None = None,
+    allow_leakage: bool = False,
 ) -> tuple[ShardIndex, list[Run]]:
     """Opens the shards and plans the runs of an experiment; arguments as `train_experiment`.
 
@@ -115,6 +128,9 @@ def plan_experiment(
     runs = [plan_run(config, index, exp, fold) for fold in left_out]
     for run in runs:
         check_run(run, index, peers, resume=resume)
+    if peers.leads:
+        check = LeakageCheck(TraitReader(index), allow_leakage)
+        runs = [run.checked_for_leakage(check, index) for run in runs]
     return index, runs
 
 
@@ -141,10 +157,26 @@ class Run:
     """One model that is to be trained: on which shards, watched by which, and where it goes."""
 
     config: ExperimentConfig
-    shards: Sequence[ShardInfo]
     data: Mapping[str, Any]
     folder: RunFolder
-    validation: Sequence[ShardInfo] = ()
+    parts: Parts
+    leakage: Sequence[Finding] | None = None
+
+    @property
+    def shards(self) -> Sequence[ShardInfo]:
+        """What it trains on."""
+        return self.parts.train
+
+    @property
+    def validation(self) -> Sequence[ShardInfo]:
+        """What watches it."""
+        return self.parts.validation
+
+    def checked_for_leakage(self, check: LeakageCheck, index: ShardIndex) -> Run:
+        """The run with what leaks; as it is where it was looked for when it began."""
+        if self.folder.leakage.exists():
+            return self
+        return replace(self, leakage=check.findings(self.config, index, self.parts))
 
     def training_set(self, index: ShardIndex) -> TrainingSet:
         """What it trains on."""
@@ -165,7 +197,7 @@ def plan_run(config: ExperimentConfig, index: ShardIndex, exp: Path, fold: int |
     config = replace(config, data=replace(config.data, test_fold=fold))
     facts = data_facts(index, parts.train, parts.validation)
     data = {**facts, **init_facts(config.init), **objective_facts(config)}
-    return Run(config, parts.train, data, RunFolder(exp / name), parts.validation)
+    return Run(config, data, RunFolder(exp / name), parts)
 
 
 def check_validation(config: ExperimentConfig, parts: Parts) -> None:
@@ -245,6 +277,8 @@ def train_run(
             if peers.leads:
                 held.enter_context(locked(run.folder.path))
                 run.folder.claim(run.config, run.data, resume=resume)
+                if run.leakage is not None:
+                    keep_findings(run.folder, run.leakage)
                 warn_of_protocol(run, index)
         if peers.agree(run.folder.summary.exists()):
             logger.info("%s is complete", run.folder.path)

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from asclf.data.leakage import (
+    TraitReader,
     Traits,
     check_before_training,
     compare,
@@ -145,19 +146,19 @@ def test_few_leaks_of_official_folds_pass_and_are_told(
 ) -> None:
     index = leaky_shards(1)
     with caplog.at_level(logging.WARNING):
-        (finding,) = check_before_training(index, *train_and_test(index, 1))
+        (finding,) = check_before_training(TraitReader(index), *train_and_test(index, 1))
     assert len(finding.leaked) == 1
     assert "leakage: training: 1 of 60 test clips" in caplog.text
     with pytest.raises(DataError, match=r"1 of 60 test clips .* --allow-leakage"):
-        check_before_training(index, *train_and_test(index, 1), official=False)
+        check_before_training(TraitReader(index), *train_and_test(index, 1), official=False)
 
 
 def test_many_leaks_are_refused_unless_allowed(leaky_shards: Callable[..., ShardIndex]) -> None:
     index = leaky_shards(30)
     halves = train_and_test(index, 2)
     with pytest.raises(DataError, match="30 of 60 test clips"):
-        check_before_training(index, *halves)
-    (finding,) = check_before_training(index, *halves, allow_leakage=True)
+        check_before_training(TraitReader(index), *halves)
+    (finding,) = check_before_training(TraitReader(index), *halves, allow_leakage=True)
     assert finding.share == 0.5
 
 
@@ -166,10 +167,15 @@ def test_pretraining_on_a_source_of_the_test_clips_is_refused(
 ) -> None:
     index = leaky_shards(0)
     halves = train_and_test(index, 1)
-    assert [f.overlaps for f in check_before_training(index, *halves)] == [()]
+    assert [f.overlaps for f in check_before_training(TraitReader(index), *halves)] == [()]
     with pytest.raises(DataError, match="pre-training: 1 of 60 test clips"):
-        check_before_training(index, *halves, pretraining_sources={"own3", "elsewhere"})
-    assert len(check_before_training(index, *halves, pretraining_sources={"elsewhere"})) == 2
+        check_before_training(
+            TraitReader(index), *halves, pretraining_sources={"own3", "elsewhere"}
+        )
+    assert (
+        len(check_before_training(TraitReader(index), *halves, pretraining_sources={"elsewhere"}))
+        == 2
+    )
 
 
 def test_equal_audio_is_found_in_shards(make_manifest: Callable[..., Path], tmp_path: Path) -> None:
@@ -178,4 +184,4 @@ def test_equal_audio_is_found_in_shards(make_manifest: Callable[..., Path], tmp_
     write_manifest(manifest, [*clips[:-1], replace(clips[-1], path=clips[0].path)])
     index = write_shards(manifest, tmp_path / "shards", sample_rate=8000)
     with pytest.raises(DataError, match="1 equal file in common"):
-        check_before_training(index, *train_and_test(index, 2))
+        check_before_training(TraitReader(index), *train_and_test(index, 2))

@@ -104,6 +104,7 @@ def trainer(config: Path) -> Train:
         folds: Sequence[int] | None = None,
         resume: bool = False,
         progress: Progress | None = None,
+        allow_leakage: bool = False,
         asked_to_stop: AskedToStop = never,
     ) -> Path:
         runs = train_experiment(
@@ -113,6 +114,7 @@ def trainer(config: Path) -> Train:
             folds=folds,
             resume=resume,
             progress=progress,
+            allow_leakage=allow_leakage,
             asked_to_stop=asked_to_stop,
         )
         return runs[0]

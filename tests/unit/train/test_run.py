@@ -158,6 +158,7 @@ def test_a_run_leaves_its_files_and_no_temporary_one(train: Train) -> None:
         "config.yaml",
         "data.json",
         "environment.json",
+        "leakage.json",
         "metrics.jsonl",
         "steps.jsonl",
         "epochs/epoch_0003.safetensors",
@@ -247,7 +248,7 @@ def test_the_toy_problem_is_learnt_and_generalises(train: Train) -> None:
 # What is refused, and when ------------------------------------------------------------------------
 
 
-def test_no_clip_of_the_fold_left_out_is_read(
+def test_no_clip_of_the_fold_left_out_is_needed(
     train: Train, own_shards: Path, tmp_path: Path
 ) -> None:
     index = ShardIndex.load(own_shards)
