@@ -190,11 +190,7 @@ def test_deepspeed_scales_the_loss_for_fp16(
 @pytest.mark.fault
 @pytest.mark.parametrize(
     "engine",
-    [
-        "ddp",
-        pytest.param("zero1", marks=needs_deepspeed),
-        pytest.param("zero3", marks=needs_deepspeed),
-    ],
+    ["ddp", *(pytest.param(name, marks=needs_deepspeed) for name in ("zero1", "zero3"))],
 )
 def test_a_run_of_which_one_rank_was_killed_ends_as_one_left_alone(
     launch: Launch, deepspeed_file: Path, tmp_path: Path, engine: str
@@ -218,12 +214,16 @@ def test_a_run_of_which_one_rank_was_killed_ends_as_one_left_alone(
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("engine", ["ddp", "deepspeed"])
+@pytest.mark.parametrize("engine", ["ddp", pytest.param("deepspeed", marks=needs_deepspeed)])
 def test_all_ranks_stop_after_the_step_in_which_one_is_asked_to(
     launch: Launch, tmp_path: Path, engine: str
 ) -> None:
-    if engine == "deepspeed":
-    options = (*SAME_FOR_ANY_NUMBER, "data.batch_size=4", "train.epochs=5", f"train.engine={engine}")
+    options = (
+        *SAME_FOR_ANY_NUMBER,
+        "data.batch_size=4",
+        "train.epochs=5",
+        f"train.engine={engine}",
+    )
     asked = IN_STEP.replace("step == 7", "step == 6").replace("SIGKILL", "SIGTERM")
     launch("whole", *options)
     printed = launch("cut", *options, program=asked, statuses=(143, 143))
