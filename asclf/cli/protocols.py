@@ -1,9 +1,10 @@
 """Trains and scores a model under four protocols, and shows the four figures side by side.
 
-official: the folds as they are, the last epochs averaged. nested: the best epoch on another fold.
-test_selected: the best epoch on the very fold that is scored. leaky_random: folds dealt at random,
-whatever recordings the clips were cut from. The last two are too high, and are how many published
-figures were made: the difference is worth knowing before one is compared with them.
+official: the folds as they are, the last epochs averaged. nested: as many epochs, those that were
+best on another fold. test_selected: those that were best on the very fold that is scored.
+leaky_random: as official, on folds dealt at random, whatever recordings the clips were cut from.
+The last two are too high, and are how many published figures were made: the difference is worth
+knowing before one is compared with them. train.average_best=1 takes the one best epoch.
 
 Each protocol has its experiment in a folder of EXP. The same command goes on where it was cut off.
 

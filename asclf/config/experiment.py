@@ -73,8 +73,9 @@ class TrainConfig:
     """What runs the steps: one process; several that average their gradients; or several that
     divide optimizer, gradients and weights among them. Several are started by torchrun."""
     deepspeed: Literal[0, 1, 2, 3] | str = 1
-    """For the engine deepspeed: the ZeRO stage, or a JSON file of DeepSpeed's options, seen from the
-    current folder. 1 divides the optimizer's moments, 2 the gradients too, 3 also the weights."""
+    """For the engine deepspeed: the ZeRO stage, or a JSON file of DeepSpeed's options, seen from
+    the current folder. 1 divides the optimizer's moments, 2 the gradients too, 3 also the
+    weights."""
     epochs: PositiveInt = 60
     """Passes over the training folds; fewer only where `patience` ends them."""
     average_last: PositiveInt = 5
@@ -103,8 +104,9 @@ class TrainConfig:
     """A step with a loss or a gradient that is not finite changes no weight, and its clips are
     named; after so many in a row the run stops."""
     compile: bool = False
-    """Let torch.compile make kernels of the network, which pays on a GPU and in long runs; on a CPU
-    it needs a C++ compiler. What is resumed is then the same up to rounding."""
+    """Let torch.compile make kernels of the network, which takes minutes at the start; on a CPU it
+    needs a C++ compiler, and gains small networks little. A resumed run is then the same up to
+    rounding."""
     channels_last: bool = True
     """Keep images as NHWC: on a CPU convolutions then train 2 to 5 times faster."""
     num_threads: NonNegativeInt = 0

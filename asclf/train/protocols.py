@@ -28,7 +28,7 @@ from asclf.train.run import open_index, train_experiment
 USUAL_FOLDS = 10
 """To deal clips to that have no folds: a tenth of them is then scored."""
 
-HEADER = ("protocol", "accuracy", "correct", "95 % interval", "weights", "")
+HEADER = ("protocol", "accuracy", "correct", "95 % interval", "")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,6 @@ def row(report: Report) -> tuple[str, ...]:
         percent(report.accuracy),
         f"{report.correct} of {report.clips}",
         f"{100 * low:.1f} to {100 * high:.1f} %",
-        report.weights,
         warning_of(report.protocol),
     )
 
@@ -119,7 +118,7 @@ def _plans(
     manifest: Path,
     folds: Sequence[int] | None,
 ) -> Iterator[Plan]:
-    best = f"train.average_best={config.train.average_best or 1}"
+    best = f"train.average_best={config.train.average_best or config.train.average_last}"
     last = ("data.protocol=official", "train.average_best=null", "train.patience=null")
     yield Plan("official", last, folds)
     yield Plan("nested", ("data.protocol=nested", best), folds)
