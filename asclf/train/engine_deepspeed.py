@@ -70,9 +70,9 @@ class DeepSpeedEngine:
         optimizer.register_step_pre_hook(self._leave_weights_unless_finite)
         self._is_finite = True
         self._saved: str | None = None
+        self.engine = self._start()
         if options.recomputes:
             recompute_activations(trainee, options)
-        self.engine = self._start()
         if trainee.precision == "fp16":
             self._scale_loss()
 

@@ -174,6 +174,26 @@ def test_two_ranks_of_deepspeed_learn_as_one_process(
 
 
 @needs_deepspeed
+def test_activations_that_are_computed_again_change_nothing(
+    launch: Launch, train: Train, tmp_path: Path
+) -> None:
+    file = tmp_path / "recompute.json"
+    options = {"zero_optimization": ZERO3_DIVIDING_ALL, "activation_checkpointing": {}}
+    file.write_text(json.dumps(options), encoding="utf-8")
+    engine = ("train.engine=deepspeed", f"train.deepspeed={file}")
+    (refused,) = launch("other", *SAME_FOR_ANY_NUMBER, *engine, count=1, statuses=(2,))
+    assert "the backbone offers no blocks to compute again" in refused
+    blocks = {"type": "ast_tiny", "embed_dim": 16, "num_heads": 2, "depth": 2, "num_frames": 32}
+    backbone = [f"backbone.{key}={value}" for key, value in blocks.items()]
+    small = (*backbone, "augmenters=[]", "data.crop_s=null", "data.batch_size=8")
+    one, two = train("one", *small), tmp_path / "two" / "fold1"
+    launch("two", *small, *engine)
+    for (loss, norm), (other_loss, other_norm) in zip(curve(one), curve(two), strict=True):
+        assert other_loss == pytest.approx(loss, rel=1e-4)
+        assert other_norm == pytest.approx(norm, rel=1e-3)
+
+
+@needs_deepspeed
 @pytest.mark.parametrize("stage", [0, 2])
 def test_deepspeed_scales_the_loss_for_fp16(
     launch: Launch, train: Train, tmp_path: Path, stage: int
