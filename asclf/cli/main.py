@@ -31,6 +31,7 @@ VERBS = {
     "sweep": "train and score one experiment at many settings, in one table",
     "table": "print a paper's table with our figures beside it",
     "protocols": "train and score a model under four protocols, side by side",
+    "analyze": "draw the figures of an experiment, with the numbers behind them",
     "predict": "classify audio files with a checkpoint or a bundle",
     "embed": "write the embeddings of audio files",
     "export": "export a run as a bundle that needs no torch",

@@ -1,0 +1,1 @@
+"""Figures of an experiment, each a picture and the numbers behind it: `asclf analyze`."""
