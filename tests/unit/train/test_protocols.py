@@ -135,6 +135,13 @@ def test_the_best_epochs_are_averaged_and_the_others_deleted(nested: Train) -> N
     assert averaged == [f"epoch_{epoch:04d}" for epoch in best]
 
 
+def test_labels_heard_together_are_validated_by_mean_average_precision(nested: Train) -> None:
+    loss = "loss={type: bce}"
+    (line,) = metrics(nested("exp", loss, "train.epochs=1", "train.average_best=1"))
+    assert 0 < line["validation_map"] <= 1
+    assert "validation_accuracy" not in line
+
+
 def test_patience_ends_a_run_that_does_not_get_better(nested: Train) -> None:
     run = nested("exp", "train.patience=1", "optimizer.lr=1.0", "train.epochs=9")
     assert summary(run)["epochs"] == len(metrics(run)) < 9

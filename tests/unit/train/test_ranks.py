@@ -276,3 +276,38 @@ def test_clips_that_fill_no_batch_on_every_rank_are_left_out_by_all(
     assert summary["steps"] == 8
     assert summary["clips_seen"] == 16
     assert summary["clips_left_out_per_epoch"] == 1
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param(("train.engine=ddp", "train.ema=0.8"), id="ddp"),
+        pytest.param(
+            ("train.engine=deepspeed", "train.deepspeed=2", "train.ema=0.8"),
+            id="zero2",
+            marks=needs_deepspeed,
+        ),
+        pytest.param(
+            ("train.engine=deepspeed", "train.deepspeed=3"), id="zero3", marks=needs_deepspeed
+        ),
+    ],
+)
+def test_ranks_choose_epochs_by_what_the_first_of_them_measures(
+    launch: Launch, tmp_path: Path, three_folds: Path, engine: tuple[str, ...]
+) -> None:
+    options = (f"data.shards={three_folds}", "data.protocol=nested", "train.average_best=2")
+    launch("exp", *SAME_FOR_ANY_NUMBER, *options, "train.epochs=4", *engine)
+    run = tmp_path / "exp" / "fold1"
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    ranked = sorted(lines, key=lambda line: (-line["validation_accuracy"], line["validation_loss"]))
+    best = sorted(line["epoch"] for line in ranked[:2])
+    kept = sorted(path.stem for path in (run / "epochs").glob("*.safetensors"))
+    assert kept == [f"epoch_{epoch:04d}" for epoch in best]
+    assert load_checkpoint(run).meta.facts["averaged"] == kept
+
+
+@needs_deepspeed
+def test_a_moving_average_of_divided_weights_is_refused_in_one_line(launch: Launch) -> None:
+    options = ("train.engine=deepspeed", "train.deepspeed=3", "train.ema=0.9")
+    printed = launch("exp", *SAME_FOR_ANY_NUMBER, *options, statuses=(2, 2))
+    assert all("`train.ema` needs the weights whole" in text for text in printed)
