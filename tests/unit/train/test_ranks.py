@@ -230,7 +230,7 @@ def test_a_run_of_which_one_rank_was_killed_ends_as_one_left_alone(
     launch("cut", *options, resume=True)
     assert curve(cut) == curve(whole)
     assert (cut / "final.safetensors").read_bytes() == (whole / "final.safetensors").read_bytes()
-    assert len([*(cut / "deepspeed").glob("*")]) == (0 if engine == "ddp" else 2)
+    assert len([*(cut / "deepspeed").glob("step_*")]) == (0 if engine == "ddp" else 2)
 
 
 @pytest.mark.fault
