@@ -23,7 +23,7 @@ CORE = [
 ]
 EXTRAS = {
     "train": ["torch>=2.6", "torchaudio>=2.6", "webdataset>=0.2.100"],
-    "deepspeed": ["deepspeed>=0.16"],
+    "deepspeed": ["deepspeed>=0.19"],
     "export": ["onnx>=1.17", "onnxscript>=0.5"],
     "plots": ["matplotlib>=3.8"],
     "logs": ["tensorboard>=2.16"],
