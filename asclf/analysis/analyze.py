@@ -11,6 +11,7 @@ from asclf.analysis.curves import draw_lambda, draw_masks
 from asclf.analysis.durations import draw_durations
 from asclf.analysis.features import draw_features, draw_strategies
 from asclf.analysis.figure import Drawn
+from asclf.analysis.gains import draw_relevance
 from asclf.analysis.pareto import draw_pareto
 from asclf.analysis.study import Study
 from asclf.errors import AsclfError, DataError, MissingExtraError
@@ -21,6 +22,7 @@ FIGURES: Mapping[str, Callable[[Study], Drawn]] = {
     "lambda": draw_lambda,
     "masks": draw_masks,
     "cam": draw_cam,
+    "relevance": draw_relevance,
     "durations": draw_durations,
     "features": draw_features,
     "strategies": draw_strategies,

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from asclf.analysis.attention import AXES, Attention, attention_maps
-from asclf.analysis.faithfulness import Faithfulness, FloatArray, at_random, by_relevance
+from asclf.analysis.faithfulness import (
+    RANDOM_ORDERS,
+    Faithfulness,
+    FloatArray,
+    at_random,
+    by_relevance,
+)
 from asclf.analysis.figure import Map, write_map, write_table
 from asclf.analysis.relevance import grad_cams
 from asclf.analysis.study import Study, Subject
@@ -51,8 +57,8 @@ class Look:
     attention: Sequence[Attention]
 
 
-def look(checkpoint: Checkpoint, clip: Subject) -> Look:
-    """Looks into a network while it classifies a clip.
+def look(checkpoint: Checkpoint, clip: Subject, draws: int = RANDOM_ORDERS) -> Look:
+    """Looks into a network while it classifies a clip, and compares with so many random orders.
 
     Raises:
         DataError: The network has no feature maps of time and frequency.
@@ -75,7 +81,7 @@ def look(checkpoint: Checkpoint, clip: Subject) -> Look:
         probability=float(scores[target]),
         relevance=relevance,
         faithfulness={k: by_relevance(probability, feats[0], m) for k, m in relevance.items()},
-        random=at_random(probability, feats[0]),
+        random=at_random(probability, feats[0], draws),
         attention=attention_maps(model.backbone, feats),
     )
 

@@ -39,7 +39,10 @@ def draw_lambda(study: Study) -> Drawn:
     axes.legend(fontsize=8, frameon=False)
     save(figure, study.out / "lambda.png")
     table = write_table(study.out / "lambda.csv", HEADER, rows("lambda", curves))
-    text = f"Above 0.5 the global branch counts for more than the local one. {ends(curves)}"
+    text = (
+        "Above 0.5 the global branch counts for more than the local one. "
+        f"From the first line of the log to the last: {ends(curves)}."
+    )
     return Drawn("lambda", "λ over training", text, (table,))
 
 
@@ -61,7 +64,8 @@ def draw_masks(study: Study) -> Drawn:
     save(figure, study.out / "masks.png")
     lines = [row for key, of_runs in curves.items() for row in rows(key, of_runs)]
     table = write_table(study.out / "masks.csv", HEADER, lines)
-    text = f"Ratio: {ends(curves['mask_ratio'])} Block size: {ends(curves['mask_block_size'])}"
+    ratio, size = map(ends, curves.values())
+    text = f"From the first line of the log to the last: ratio {ratio}; block size {size}."
     return Drawn("masks", "Ratio and block size of the learned mask", text, (table,))
 
 
@@ -112,9 +116,8 @@ def rows(key: str, curves: Mapping[str, Curve]) -> Iterator[tuple[str, str, floa
 
 
 def ends(curves: Mapping[str, Curve]) -> str:
-    """Where each line ends, in words."""
-    parts = (f"{run} {curve[0][1]:.3g} → {curve[-1][1]:.3g}" for run, curve in curves.items())
-    return f"From the first line of the log to the last: {', '.join(parts)}."
+    """Where each line begins and ends, in words."""
+    return ", ".join(f"{run} {of[0][1]:.3g} → {of[-1][1]:.3g}" for run, of in curves.items())
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -65,7 +65,7 @@ def draw_pareto(study: Study) -> Drawn:
         DataError: No stored scores or no file of models was named, or none of them fit together.
     """
     if not study.recipes or study.models is None:
-        raise DataError("it needs --results and --models", where="the folders of recipes")
+        raise DataError("it needs --results and --models")
     costs, unit = read_costs(study.models)
     results = [result for recipe in study.recipes for result in read_results(recipe)]
     points = list(join(best_founded(results), costs))

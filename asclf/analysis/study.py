@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asclf.audio.io import load_audio, probe
+from asclf.data.shard_facts import read_facts
 from asclf.data.shard_index import ShardIndex, ShardInfo
 from asclf.data.shard_reader import Sample, read_samples
 from asclf.data.splits import part_shards
@@ -61,6 +62,7 @@ class Study:
         clip: An audio file, or a clip_id; `None` takes the first clip that the run never saw.
         recipes: Folders of recipes, whose stored scores are compared.
         models: A JSON file with the size and latency of models.
+        clips: On how many clips relevance is tested.
     """
 
     exp: Path
@@ -69,6 +71,7 @@ class Study:
     clip: str | None = None
     recipes: tuple[Path, ...] = ()
     models: Path | None = None
+    clips: int = 0
 
     @cached_property
     def run(self) -> Run:
@@ -105,17 +108,38 @@ class Study:
         if sample is None:
             what = "there is no such audio file, and no such clip in the shards"
             raise DataError(what, where=self.clip or self.index.folder)
-        facts = sample.facts
-        return Subject(facts.clip_id, sample.decode(sample_rate), sample_rate, facts.labels)
+        return _subject_of(sample, sample_rate)
+
+    def unseen(self) -> Iterator[Subject]:
+        """`clips` of those that the run never saw, evenly spaced; all where there are fewer.
+
+        Raises:
+            DataError: It saw every one.
+        """
+        names = [clip.clip_id for shard in self._unseen for clip in read_facts(self.index, shard)]
+        if not names:
+            raise DataError("this run saw every clip", where=self.run.folder)
+        count = min(self.clips, len(names))
+        chosen = {names[number * len(names) // count] for number in range(count)}
+        for shard in self._unseen:
+            for sample in read_samples(self.index, shard):
+                if sample.facts.clip_id in chosen:
+                    yield _subject_of(sample, self.run.checkpoint.config.sample_rate)
 
     def _samples(self) -> Iterator[Sample]:
         """The clips that were asked for, those that the run never saw first."""
-        for shard in self._shards():
+        seen = (shard for shard in self.index.shards if shard not in self._unseen)
+        for shard in (*self._unseen, *seen):
             for sample in read_samples(self.index, shard):
                 if self.clip in (None, sample.facts.clip_id):
                     yield sample
 
-    def _shards(self) -> list[ShardInfo]:
+    @cached_property
+    def _unseen(self) -> tuple[ShardInfo, ...]:
         protocol = self.run.checkpoint.config.data.protocol
-        unseen = part_shards(self.index, self.run.fold, protocol).test
-        return [*unseen, *(shard for shard in self.index.shards if shard not in unseen)]
+        return part_shards(self.index, self.run.fold, protocol).test
+
+
+def _subject_of(sample: Sample, sample_rate: int) -> Subject:
+    facts = sample.facts
+    return Subject(facts.clip_id, sample.decode(sample_rate), sample_rate, facts.labels)

@@ -7,7 +7,7 @@ reason. docs/analysis.md says how to read each.
 
 Examples:
   asclf analyze exp/esc10
-  asclf analyze exp/esc10 --out figures --fold 2 --clip dog.wav
+  asclf analyze exp/esc10 --out figures --fold 2 --clip dog.wav --clips 20
   asclf analyze exp/esc10 --results egs/esc50 --models docs/measured/models.json
 """
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+
+from asclf.cli._parser import positive_int
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -27,6 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--clip",
         metavar="FILE|CLIP_ID",
         help="the clip to look at (default: the first that the run never saw)",
+    )
+    parser.add_argument(
+        "--clips",
+        type=positive_int,
+        default=0,
+        metavar="N",
+        help="test relevance on N clips that the run never saw; seconds a clip (default: none)",
     )
     parser.add_argument(
         "--fold", type=int, metavar="N", help="the fold whose run is looked at (default: the first)"
@@ -56,6 +65,7 @@ def run(options: Namespace) -> int:
         clip=options.clip,
         recipes=tuple(options.results),
         models=options.models,
+        clips=options.clips,
     )
     found = analyze(study)
     for drawn in found.drawn:
