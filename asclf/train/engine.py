@@ -38,7 +38,10 @@ class StepResult:
 
     @property
     def is_finite(self) -> bool:
-        """Whether both loss and gradient are; where they are not, no weight was changed."""
+        """Whether both loss and gradient are; where they are not, no weight was changed.
+
+        The statistics of batch norm were, in the forward pass: who steps puts those back.
+        """
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
@@ -61,7 +64,8 @@ class Engine(Protocol):
     def step(self, batch: Batch, lr_factor: float, generator: Generator) -> StepResult:
         """Augments a batch, computes its loss and gradient, and updates the weights; a collective.
 
-        A loss or a gradient that is not finite leaves the weights as they were.
+        A loss or a gradient that is not finite leaves the weights as they were, though not the
+        statistics of batch norm.
 
         Args:
             batch: This rank's part, as the data workers made it.

@@ -18,6 +18,7 @@ from asclf.errors import TrainError
 from asclf.files import write_whole
 from asclf.protocols import Batch
 from asclf.score.provenance import git_commit
+from asclf.train.batch_norm import Statistics
 from asclf.train.engine import Engine, StepResult
 from asclf.train.folder import RunFolder
 from asclf.train.init import InitReport
@@ -71,6 +72,7 @@ class Loop:
         )
         self.tally = RunTally()
         self.watch = NonFiniteWatch(folder.path, config.train.stop_after_nonfinite)
+        self.statistics = Statistics(engine.model)
 
     def run(self) -> None:
         """Trains what is left of the run, averages, and writes the summary.
@@ -119,8 +121,10 @@ class Loop:
         if not batch.clip_ids:
             return None
         step = self._done()
+        self.statistics.keep()
         result = self._step(batch, step)
         if not self.watch.passes(result, batch, step):
+            self.statistics.put_back()
             sums.nonfinite += 1
             return None
         sums.add(result)
