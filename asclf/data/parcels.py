@@ -1,9 +1,10 @@
 """Objects from one process to another, none of which waits for the other's help.
 
 The bytes go into a file in memory, and its descriptor goes through a socket: what has been sent is
-whole, whatever becomes of the sender. torch's own queues leave the bytes of a tensor with the
-sender, who must be alive and running when they are taken: from one that has been stopped a receiver
-never gets away, timeout or not.
+whole, whatever becomes of the sender. torch's own queues, as they share tensors on Linux, send a
+ticket in place of the descriptor, and the receiver asks the sender for that when it takes the
+message (`rebuild_storage_fd`): of one that has been stopped by then it waits for the answer without
+end, since a queue's timeout covers no more than the message's coming.
 """
 
 from __future__ import annotations

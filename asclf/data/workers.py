@@ -1,8 +1,9 @@
 """Streams made by several processes, collected in turn; one that dies or hangs is named.
 
-torch's `DataLoader` is not used: it waits for ever for a worker that was stopped (see `parcels`),
-and reports a dead one by an exception from a signal handler, in whatever line the caller happens to
-be. Workers ignore SIGINT and SIGTERM, which are meant for the process that started them.
+torch's `DataLoader` is not used: its timeout covers the wait for a batch, but not the taking of one
+from a worker that was stopped with it on the way (see `parcels`), and it reports a dead worker by
+an exception from a signal handler, in whatever line the caller happens to be. Workers ignore SIGINT
+and SIGTERM, which are meant for the process that started them.
 
 The processes outlive a stream. To fork anew each epoch would cost seconds and memory: by then the
 training process holds the buffers of its steps, and must copy every page that it writes to.
