@@ -16,6 +16,7 @@ from asclf.analysis.pareto import draw_pareto
 from asclf.analysis.study import Study
 from asclf.errors import AsclfError, DataError, MissingExtraError
 from asclf.files import write_whole
+from asclf.score.figures import new_figure
 from asclf.score.markdown import section
 
 FIGURES: Mapping[str, Callable[[Study], Drawn]] = {
@@ -82,7 +83,8 @@ def _attempt(draw: Callable[[Study], Drawn], study: Study) -> Drawn | str:
 
 
 def _check(study: Study) -> None:
-    """What was asked for by name must be there."""
+    """What was asked for by name must be there, and what draws as well, before any work is done."""
+    new_figure(1.0, 1.0)
     if not study.exp.is_dir():
         raise DataError("there is no such experiment", where=study.exp, expected="its folder")
     if study.fold is not None:

@@ -87,9 +87,9 @@ def describe(by_part: Mapping[str, Sequence[Gain]]) -> str:
     count = len(next(iter(by_part.values())))
     parts = "; ".join(f"{part}: {_in_words(found)}" for part, found in by_part.items())
     return (
-        f"Of {count} clips that the run never saw, by how much the area under the probability is "
-        "better than in random orders of the same cells; right of 0 a map knows more than chance, "
-        f"bars are means. {parts}."
+        f"How much better than random orders each map orders the cells of {count} clips that the "
+        "run never saw, by the area under the probability of the class. Right of 0 a map knows "
+        f"more than chance; bars are means. {parts}."
     )
 
 

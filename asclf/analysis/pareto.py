@@ -133,9 +133,9 @@ def describe(points: Sequence[Point]) -> str:
         names = ", ".join(f"{p.name} {p.result.line}" for p in front(rows, "latency"))
         parts.append(f"On {dataset}, no model that is as fast is better than: {names}.")
     return (
-        "Bars are 95 % intervals; hollow points are scores of a part of the dataset. Points of "
-        "different clips are not to be compared closely. Latency is that of the named preset, "
-        f"whatever was changed in it. {' '.join(parts)}"
+        "Bars are 95 % intervals; hollow points are scores of a part of the dataset, and numbers "
+        "count clips: scores of different clips are not to be compared closely. Latency is that of "
+        f"the named preset, whatever was changed in it. {' '.join(parts)}"
     )
 
 
@@ -199,9 +199,16 @@ def _plain(cost: float) -> str:
 def _plot_point(axes: Axes, point: Point, cost: Cost, number: int) -> None:
     result, colour = point.result, COLOURS[number % len(COLOURS)]
     low, high = result.interval
-    share = result.accuracy
+    place, share = getattr(point, cost), result.accuracy
+    label: dict[str, Any] = {
+        "fontsize": 7,
+        "color": "0.3",
+        "textcoords": "offset points",
+        "xytext": (5, 3),
+    }
+    axes.annotate(str(result.clips), (place, 100 * share), **label)
     axes.errorbar(
-        getattr(point, cost),
+        place,
         100 * share,
         yerr=[[100 * max(0.0, share - low)], [100 * max(0.0, high - share)]],
         fmt=MARKERS[number % len(MARKERS)],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,15 @@ def test_without_its_shards_an_experiment_is_looked_at_on_a_file(
     out = tiny_experiment / "analysis"
     assert {path.stem for path in out.glob("*.png")} == {"features", "strategies"}
     assert "noise.wav" in (out / "index.md").read_text("utf-8")
+
+
+def test_without_matplotlib_the_extra_is_named(
+    tiny_experiment: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["analyze", str(tiny_experiment)]) == 2
+    assert "pip install 'asclf[plots]'" in capsys.readouterr().err
+    assert not (tiny_experiment / "analysis").exists()
 
 
 @pytest.mark.parametrize(
