@@ -121,6 +121,7 @@ def again(
         resume=resume,
         progress=progress or Silent(),
         asked_to_stop=asked_to_stop,
+        allow_leakage=True,  # or else the first run would have been refused
         command=command,
     )
     return RunFolder(folder)
