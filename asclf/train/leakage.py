@@ -76,7 +76,8 @@ def keep_findings(folder: RunFolder, findings: Sequence[Finding]) -> None:
 def pretraining_sources(config: InitConfig) -> frozenset[str]:
     """The sources of the clips that the weights to start from were trained on, where known.
 
-    They are known of a run whose folder and shards are still there.
+    They are known of a run whose folder and shards are still there. Of any other checkpoint nothing
+    is known, and what it has heard is not looked for; the log says so of one that asclf trained.
     """
     path = init_file(config)
     beside = None if path is None else RunFolder(path.parent).config
@@ -84,7 +85,10 @@ def pretraining_sources(config: InitConfig) -> frozenset[str]:
         return frozenset()
     try:
         return frozenset(_sources(beside))
-    except AsclfError:  # shards that have moved since: unknown, as of any published checkpoint
+    except AsclfError as error:  # shards that have moved since
+        logger.warning(
+            "what %s was trained on cannot be compared with the test clips: %s", path, error
+        )
         return frozenset()
 
 

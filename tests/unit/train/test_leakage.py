@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import soundfile
 from asclf.data.manifest import Clip, write_manifest
 from asclf.data.shards import write_shards
 from asclf.errors import DataError
+from asclf.train.folder import RunFolder
+from asclf.train.reproduce import again, compare
 
 Train = Callable[..., Path]
 
@@ -58,6 +61,9 @@ def test_leakage_is_refused_before_anything_is_made_unless_it_is_allowed(
     run = train("exp", *options, allow_leakage=True)
     assert found(run) == [("training", ["leaky-1-0"])]
     train("exp", *options, resume=True)  # it was allowed when the run began
+    new = again(RunFolder(run), tmp_path / "again")
+    assert found(new.path) == found(run)
+    assert compare(RunFolder(run), new).identical
 
 
 def test_weights_that_were_trained_on_a_source_of_the_test_clips_are_refused(
@@ -70,3 +76,14 @@ def test_weights_that_were_trained_on_a_source_of_the_test_clips_are_refused(
         train("second", *options)
     run = train("second", *options, "train.epochs=1", allow_leakage=True)
     assert found(run) == [("training", []), ("pre-training", ["clean-1-2"])]
+
+
+def test_weights_whose_data_are_gone_are_taken_with_a_warning(
+    train: Train, make_shards: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    other = make_shards("other", "ghijkl")
+    first = train("first", f"data.shards={other}", "train.epochs=1")
+    shutil.rmtree(other)
+    options = (f"data.shards={make_shards('clean', 'uvwxyz')}", f"init.checkpoint={first}")
+    assert found(train("second", *options, "train.epochs=1")) == [("training", [])]
+    assert f"what {first}/final.safetensors was trained on cannot be compared" in caplog.text
