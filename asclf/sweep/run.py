@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asclf.config.experiment import load_experiment
 from asclf.errors import TrainError
 from asclf.files import write_whole
 from asclf.score.experiment import score_experiment
 from asclf.score.report import Report
 from asclf.score.report_page import write_report
 from asclf.score.result import Result
-from asclf.score.runs import SUMMARY
+from asclf.score.runs import SUMMARY, config_sha256
 from asclf.score.scores import Scores
 from asclf.sweep.result import Scored, SweepResult, summarise
 from asclf.sweep.spec import Row, Sweep
@@ -28,18 +29,32 @@ REPORT, SCORES, LOG = "report.json", "scores.npz", "train.log"
 
 @dataclass(frozen=True)
 class Member:
-    """One row with one seed: an experiment of its own."""
+    """One row with one seed: an experiment of its own.
+
+    Attributes:
+        row: The row.
+        seed: The seed.
+        exp: The experiment's folder.
+        folds: Folds to leave out in turn; `None` for all.
+        config_sha256: Of what it is to be trained by.
+    """
 
     row: Row
     seed: int
     exp: Path
+    folds: tuple[int, ...] | None
+    config_sha256: str
 
     @property
     def is_scored(self) -> bool:
-        """Whether its report is of the runs that are there."""
-        report = self.exp / REPORT
-        trained = [path.stat().st_mtime for path in self.exp.glob(f"*/{SUMMARY}")]
-        return report.is_file() and bool(trained) and report.stat().st_mtime > max(trained)
+        """Whether its report is of the runs that are there, and of what the sweep says today."""
+        path = self.exp / REPORT
+        trained = [each.stat().st_mtime for each in self.exp.glob(f"*/{SUMMARY}")]
+        if not path.is_file() or not trained or path.stat().st_mtime <= max(trained):
+            return False
+        report = Report.read(path)
+        wanted, found = self.folds or report.folds_known, {each.fold for each in report.folds}
+        return report.config_sha256 == self.config_sha256 and found == set(wanted)
 
 
 def run_sweep(
@@ -67,7 +82,7 @@ def run_sweep(
         TrainError: Some could not be trained; the table of the others is written.
         AsclfError: One cannot be scored.
     """
-    members = list(plan(sweep, exp))
+    members = list(plan(sweep, exp, overrides))
     waiting = [member for member in members if not member.is_scored]
     work = [_job(sweep, member, overrides, jobs) for member in waiting]
     ended = run_jobs(work, places_for(jobs), asked_to_stop=asked_to_stop, on_line=on_line)
@@ -76,7 +91,7 @@ def run_sweep(
     for member in waiting:
         if _name(member) in trained:
             _score(sweep, member, command)
-    result = collect(sweep, exp)
+    result = collect(sweep, members)
     write_result(result, exp)
     if failed:
         first = failed[0]
@@ -89,17 +104,19 @@ def run_sweep(
     return result
 
 
-def plan(sweep: Sweep, exp: Path) -> Iterator[Member]:
+def plan(sweep: Sweep, exp: Path, overrides: Sequence[str]) -> Iterator[Member]:
     """Every row with every seed, all rows with the first seed before the next seed."""
     for seed in sweep.seeds:
         for row in sweep.rows:
-            yield Member(row, seed, exp / row.slug / f"seed{seed}")
+            values = [f"seed={seed}", *overrides, *row.overrides]
+            sha256 = config_sha256(load_experiment(sweep.config, values))
+            yield Member(row, seed, exp / row.slug / f"seed{seed}", sweep.folds, sha256)
 
 
-def collect(sweep: Sweep, exp: Path) -> SweepResult:
+def collect(sweep: Sweep, members: Sequence[Member]) -> SweepResult:
     """The result of what has been scored so far."""
     scored: dict[str, Scored] = {}
-    for member in plan(sweep, exp):
+    for member in members:
         if member.is_scored:
             pair = Report.read(member.exp / REPORT), Scores.load(member.exp / SCORES)
             scored[member.row.name] = {**scored.get(member.row.name, {}), member.seed: pair}

@@ -44,3 +44,9 @@ def test_a_sweep_ends_in_a_table_and_goes_on_where_it_stopped(
     assert main(command) == 0
     again = [report.stat().st_mtime_ns for report in reports]
     assert [old == new for old, new in zip(written, again, strict=True)] == [False, True]
+    path.write_text(SWEEP.replace("smoothing: 0.0", "smoothing: 0.2"))
+    capsys.readouterr()
+    assert main(command) == 2  # and no figure of another setting in the table
+    assert "quiet, seed 3" in capsys.readouterr().err
+    assert "this run has loss.label_smoothing = 0.0" in (exp / "quiet/seed3/train.log").read_text()
+    assert "| quiet |  |" in (exp / "sweep.md").read_text()
