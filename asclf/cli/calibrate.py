@@ -1,10 +1,10 @@
 """Chooses when a bundle answers `unknown`, on clips of its classes and on sounds of other kinds.
 
 --known and --unknown take a folder of recordings or a manifest. Of a manifest of known clips, those
-of the fold that the model left out of training are taken; of one of unknown clips, those with none
-of the model's labels. Both are parted in two halves, by source or by the content of the file: one
-half sets the threshold, and every figure that is printed is of the other. The threshold is stored
-in the bundle.
+of the fold that the model left out of training are taken, or where it left none out, those of the
+splits `validation` and `test`; of one of unknown clips, those with none of the model's labels. Both
+are parted in two halves, by source or by the content of the file: one half sets the threshold, and
+every figure that is printed is of the other. The threshold is stored in the bundle.
 
 The figures hold for unknown sounds like those given here. Known clips must be new to the model: it
 is surer of what it was trained on than of anything that it will hear.
@@ -17,6 +17,7 @@ Examples:
 
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import get_args
@@ -30,6 +31,8 @@ from asclf.data.manifest import Clip, read_manifest
 from asclf.edge.calibrate import Aim, Certainties, Sound, calibrate, measure_certainties
 from asclf.edge.runtime import BundleClassifier
 from asclf.score.intervals import wilson_interval
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -71,17 +74,21 @@ def run(options: Namespace) -> int:
 
 
 def known_sounds(path: Path, manifest: BundleManifest) -> list[Sound]:
-    """The sounds of the model's classes that it was not trained on."""
+    """The sounds of the model's classes that it was not trained on, where that can be told."""
     if path.is_dir():
         return [Sound(file) for file in find_recordings(path)]
     fold = manifest.training.test_fold
-    return [
-        _sound(clip)
-        for clip in read_manifest(path)
-        if clip.labels
-        and set(clip.labels) <= set(manifest.labels)
-        and (fold is None or clip.fold in (None, fold))
-    ]
+    known = [c for c in read_manifest(path) if set(c.labels) <= set(manifest.labels)]
+    if fold is not None:
+        return [_sound(clip) for clip in known if clip.fold in (None, fold)]
+    if any(clip.split for clip in known):
+        return [_sound(clip) for clip in known if clip.split in ("validation", "test")]
+    logger.warning(
+        "%s: this model left no fold out; if it was trained on these clips, the threshold is too "
+        "high, and the share of known clips that are kept is too good",
+        path,
+    )
+    return [_sound(clip) for clip in known]
 
 
 def unknown_sounds(path: Path, manifest: BundleManifest) -> list[Sound]:

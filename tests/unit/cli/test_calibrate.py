@@ -71,7 +71,9 @@ def test_target_is_for_the_unknown_clips(
     assert "chosen to keep at most 25 % of unknown clips" in capsys.readouterr().out
 
 
-def test_manifests_are_sifted_by_fold_and_label(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_manifests_are_sifted_by_fold_split_and_label(
+    tiny_bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     clips = [
         Clip("in", tmp_path / "a.wav", ("dog",), fold=1, source_id="s", start_s=2.0),
         Clip("trained", tmp_path / "b.wav", ("dog",), fold=2),
@@ -86,6 +88,10 @@ def test_manifests_are_sifted_by_fold_and_label(tiny_bundle: Path, tmp_path: Pat
     assert [sound.path.name for sound in unknown_sounds(path, manifest)] == ["c.wav"]
     of_all = replace(manifest, training=replace(manifest.training, test_fold=None))
     assert [sound.path.name for sound in known_sounds(path, of_all)] == ["a.wav", "b.wav"]
+    assert "if it was trained on these clips, the threshold is too high" in caplog.text
+    splits = zip(clips, ("train", "test", "test", "train"), strict=True)
+    write_manifest(path, [replace(clip, split=split) for clip, split in splits])
+    assert [sound.path.name for sound in known_sounds(path, of_all)] == ["b.wav"]
 
 
 def test_too_few_clips_leave_the_bundle_as_it_was(
