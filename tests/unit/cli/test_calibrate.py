@@ -14,7 +14,7 @@ import asclf
 from asclf.bundle.folder import read_bundle
 from asclf.cli.calibrate import known_sounds, unknown_sounds
 from asclf.cli.main import main
-from asclf.data.manifest import Clip, write_manifest
+from asclf.data.manifest import Clip, Split, write_manifest
 from asclf.errors import BundleError
 
 Capture = pytest.CaptureFixture[str]
@@ -89,8 +89,9 @@ def test_manifests_are_sifted_by_fold_split_and_label(
     of_all = replace(manifest, training=replace(manifest.training, test_fold=None))
     assert [sound.path.name for sound in known_sounds(path, of_all)] == ["a.wav", "b.wav"]
     assert "if it was trained on these clips, the threshold is too high" in caplog.text
-    splits = zip(clips, ("train", "test", "test", "train"), strict=True)
-    write_manifest(path, [replace(clip, split=split) for clip, split in splits])
+    splits: list[Split] = ["train", "test", "test", "train"]
+    parted = zip(clips, splits, strict=True)
+    write_manifest(path, [replace(clip, split=split) for clip, split in parted])
     assert [sound.path.name for sound in known_sounds(path, of_all)] == ["b.wav"]
 
 
