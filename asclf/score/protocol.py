@@ -26,9 +26,9 @@ WARNINGS = {"test_selected": "chosen on the test fold", "leaky_random": "split l
 
 def protocol_of(config: ExperimentConfig, index: ShardIndex) -> ProtocolName:
     """The protocol of a run on these shards; `leaky_random` where folds were dealt at random."""
-    chosen = getattr(config.data, "protocol", "official")
-    if getattr(index, "dealing", None) is None:
-        return cast(ProtocolName, chosen)
+    chosen = config.data.protocol
+    if index.dealing is None:
+        return chosen
     return cast(ProtocolName, "leaky_random" if chosen == "official" else f"leaky_random, {chosen}")
 
 
