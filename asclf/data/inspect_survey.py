@@ -99,14 +99,17 @@ class Survey:
     def manifest(self) -> Iterator[Clip]:
         """The clips as a manifest has them.
 
-        A clip without a known source that sounds like another has the name of their group as its
-        source, so that every later check, and every interval, knows that they are not independent.
+        A clip without a known source that sounds like another has that one's source, or where none
+        of their group is known, the group's name, so that every later check, and every interval,
+        knows that they are not independent.
         """
-        sizes = Counter(clip.group for clip in self.clips)
+        sizes, sources = Counter(clip.group for clip in self.clips), dict[int, str]()
         for clip in self.clips:
-            entry = clip.entry
-            is_alone = sizes[clip.group] == 1
-            group = None if is_alone else f"like {self.clips[clip.group].entry.clip_id}"
+            if clip.entry.source_id is not None:
+                sources.setdefault(clip.group, clip.entry.source_id)
+        for clip in self.clips:
+            entry, name = clip.entry, f"like {self.clips[clip.group].entry.clip_id}"
+            group = sources.get(clip.group, name) if sizes[clip.group] > 1 else None
             yield Clip(
                 clip_id=entry.clip_id,
                 path=entry.path,

@@ -129,6 +129,13 @@ def test_sources_stay_in_one_fold(sounds: Path, tmp_path: Path) -> None:
     assert len(homes) == len({source for source, _ in homes}) == 3
 
 
+def test_a_copy_of_no_known_source_has_that_of_its_original(sounds: Path, tmp_path: Path) -> None:
+    shutil.copy(sounds / "rain" / "2-9.wav", sounds / "rain" / "a copy.wav")
+    assert init(sounds, "--source-pattern", r"^(\d+)-") == 0
+    clips = read_manifest(tmp_path / "sounds_asclf" / "manifest.jsonl")
+    assert {c.source_id for c in clips if c.clip_id == "rain/a copy.wav"} == {"2"}
+
+
 def test_a_table_with_splits_is_followed(sounds: Path, tmp_path: Path, capsys: Capture) -> None:
     rows = [f"dog/{path.name},dog,train" for path in (sounds / "dog").iterdir()]
     rows += [f"rain/{path.name},rain,test" for path in (sounds / "rain").iterdir()]
