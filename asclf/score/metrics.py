@@ -33,26 +33,10 @@ def confusion_matrix(targets: IntArray, predicted: IntArray, num_classes: int) -
     return flat.reshape(num_classes, num_classes).astype(np.int64)  # (C, C)
 
 
-def class_accuracies(confusion: IntArray) -> FloatArray:
-    """The share of each class's clips that are recognised, (C, C) → (C,); NaN without a clip."""
-    return ratio(confusion.diagonal(), confusion.sum(axis=1))
-
-
 def top_k_share(logits: NDArray[np.float32], targets: IntArray, k: int) -> float:
     """The share of clips whose class is among the k largest logits; a tie counts against them."""
     own = np.take_along_axis(logits, targets[:, np.newaxis], axis=1)  # (N, 1)
     return float(((logits >= own).sum(axis=1) <= k).mean())
-
-
-def class_f1(confusion: IntArray) -> FloatArray:
-    """F1 = 2 TP / (2 TP + FP + FN), (C, C) → (C,); NaN where a class is neither there nor given."""
-    seen = confusion.sum(axis=0) + confusion.sum(axis=1)  # 2 TP + FP + FN
-    return ratio(2 * confusion.diagonal(), seen)
-
-
-def macro_f1(confusion: IntArray) -> float:
-    """The mean F1 of the classes that occur or are predicted."""
-    return mean_of_known(class_f1(confusion))
 
 
 def mean_of_known(values: FloatArray) -> float:

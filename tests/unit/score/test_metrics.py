@@ -25,19 +25,11 @@ def test_confusion_has_true_classes_in_rows() -> None:
     ]
 
 
-def test_class_accuracy_is_nan_without_a_clip() -> None:
-    accuracies = metrics.class_accuracies(np.array([[1, 2, 0], [0, 0, 0], [0, 0, 1]]))
-    np.testing.assert_allclose(accuracies, [1 / 3, np.nan, 1.0])
-
-
-def test_macro_f1_by_hand() -> None:
-    # Class 0: precision 1, recall 1/3, F1 1/2. Class 1: never right, F1 0. Class 2: F1 1.
-    assert metrics.macro_f1(np.array([[1, 2, 0], [0, 0, 0], [0, 0, 1]])) == pytest.approx(0.5)
-
-
-def test_macro_f1_leaves_out_a_class_that_neither_occurs_nor_is_predicted() -> None:
-    assert metrics.macro_f1(np.diag([4, 0, 2])) == 1.0
-    assert metrics.macro_f1(np.zeros((2, 2), dtype=np.int64)) == 0.0
+def test_share_of_nothing_is_nan_and_no_mean_has_it() -> None:
+    shares = metrics.ratio(np.array([1, 0, 3]), np.array([3, 0, 3]))
+    np.testing.assert_allclose(shares, [1 / 3, np.nan, 1.0])
+    assert metrics.mean_of_known(shares) == pytest.approx(2 / 3)
+    assert metrics.mean_of_known(np.array([np.nan])) == 0.0
 
 
 def test_class_among_the_best_k_and_a_tie_at_the_edge_counts_against() -> None:
