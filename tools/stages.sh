@@ -162,7 +162,7 @@ pre_train() {
   if [[ -z $pretrain ]]; then
     echo "nothing to do: no --pretrain is asked for"
   elif ! pre_trains_here; then
-    echo "nothing to do: training starts from $pretrain; what it has heard is not known here"
+    echo "nothing to do: training starts from $pretrain"
   else
     needs "$manifest" 1
     if is_recipe "$pretrain"; then
