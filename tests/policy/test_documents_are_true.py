@@ -16,6 +16,7 @@ from asclf.cli.main import VERBS
 from asclf.config.experiment import KEYS, bind_experiment
 from asclf.config.merge import load_layers
 from asclf.registry import REGISTRIES
+from asclf.sweep.spec import load_sweep
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -49,11 +50,22 @@ def test_experiments_in_the_documents_load(tmp_path: Path) -> None:
     shown = [text for _, text in blocks("yaml")]
     assert len(shown) >= 3
     for text in shown:
+        if "\nrows:" in text:
+            continue
         file = tmp_path / "shown.yaml"
         file.write_text(re.sub(r"\.\./\.\./conf", f"{ROOT}/conf", text), encoding="utf-8")
         root = load_layers(file)
         if root.at(["backbone", "type"]).plain() not in PLUGINS:
             bind_experiment(root)
+
+
+def test_sweeps_in_the_documents_load(tmp_path: Path) -> None:
+    shown = [text for _, text in blocks("yaml") if "\nrows:" in text]
+    assert shown
+    for text in shown:
+        file = tmp_path / "shown.yaml"
+        file.write_text(text.replace("config: ..", f"config: {ROOT}/egs/esc50/conf"), "utf-8")
+        assert len(load_sweep(file).rows) >= 3
 
 
 def test_python_in_the_documents_is_python() -> None:

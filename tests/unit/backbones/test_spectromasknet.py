@@ -23,6 +23,7 @@ from asclf.edge.network import OnnxNetwork
 from asclf.errors import AsclfError
 from asclf.export.graph import write_onnx
 from asclf.registry import BACKBONES
+from asclf.sweep.spec import load_sweep
 from asclf.testing import backbone as contract
 
 CONF = Path(__file__).parents[3]
@@ -189,19 +190,19 @@ def test_the_learned_masks_parameters_train_and_are_logged() -> None:
     assert all(after[key] != before[key] for key in before)
 
 
-def test_the_four_rows_of_table_4_are_four_files() -> None:
-    folder = CONF / "egs" / "esc50" / "conf" / "table4"
+def test_the_sweep_of_table_4_has_its_four_rows() -> None:
+    sweep = load_sweep(CONF / "egs" / "esc50" / "conf" / "sweeps" / "table4.yaml")
     rows = {}
-    for path in folder.glob("*.yaml"):
-        config = load_experiment(path).backbone.config
+    for row in sweep.rows:
+        config = load_experiment(sweep.config, row.overrides).backbone.config
         clean = "local" if config.masked_branch == "global" else "global"
         attention = {"global": config.global_attention, "local": config.local_attention}
-        rows[path.stem] = (attention[clean], attention[config.masked_branch])
+        rows[row.name] = (attention[clean], attention[config.masked_branch])
     assert rows == {
-        "global_local": ("global", "local"),
-        "local_global": ("local", "global"),
-        "se_se": ("se", "se"),
-        "none_none": ("none", "none"),
+        "global / local": ("global", "local"),
+        "local / global": ("local", "global"),
+        "SE / SE": ("se", "se"),
+        "none / none": ("none", "none"),
     }
 
 
