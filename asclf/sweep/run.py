@@ -78,6 +78,9 @@ def run_sweep(
         asked_to_stop: Asked again and again.
         on_line: Told what the processes log.
 
+    Returns:
+        What has been scored so far; not all, where it was asked to stop.
+
     Raises:
         TrainError: Some could not be trained; the table of the others is written.
         AsclfError: One cannot be scored.
@@ -93,7 +96,7 @@ def run_sweep(
             _score(sweep, member, command)
     result = collect(sweep, members)
     write_result(result, exp)
-    if failed:
+    if failed and not asked_to_stop():  # those that were stopped go on next time
         first = failed[0]
         raise TrainError(
             f"{len(failed)} of {len(work)} could not be trained; {first.job.name} "

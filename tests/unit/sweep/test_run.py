@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from asclf.cli.main import main
+from asclf.sweep import run
 from asclf.sweep.result import SweepResult
+from asclf.sweep.spec import load_sweep
+from asclf.train.jobs import Job, Outcome
 
 SWEEP = """
 config: net.yaml
@@ -16,6 +20,21 @@ rows: {plain: {}, quiet: {loss.label_smoothing: 0.0}}
 folds: [1, 2]
 seeds: [3]
 """
+
+
+def test_a_sweep_that_is_stopped_fails_nowhere_and_writes_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(jobs: Sequence[Job], *_: object, **__: object) -> list[Outcome]:
+        return [Outcome(jobs[0], 143)]
+
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    (tmp_path / "net.yaml").write_text("backbone: {type: tdnn}")
+    monkeypatch.setattr(run, "run_jobs", stopped)
+    sweep, exp = load_sweep(tmp_path / "sweep.yaml"), tmp_path / "exp"
+    result = run.run_sweep(sweep, exp, command="", asked_to_stop=lambda: 15, on_line=print)
+    assert (result.planned, result.rows) == (("plain", "quiet"), ())
+    assert (exp / "sweep.md").is_file()
 
 
 @pytest.mark.slow
