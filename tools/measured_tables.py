@@ -7,8 +7,9 @@ A document names the file between two comments, and what stands between them is 
     <!-- measured: latency.json -->
     <!-- end -->
 
-`<!-- measured: latency.json: model, p50_ms -->` shows these columns alone. Files lie in docs/measured/; a benchmark writes one with `--json docs/measured/NAME.json`. Nobody
-types a figure, and a test fails where a document says something else than its file.
+`<!-- measured: latency.json: model, p50_ms -->` shows these columns alone. Files lie in
+docs/measured/; a benchmark writes one with `--json docs/measured/NAME.json`. Nobody types a figure,
+and a test fails where a document says something else than its file.
 """
 
 from __future__ import annotations
