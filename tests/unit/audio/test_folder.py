@@ -9,8 +9,9 @@ from asclf.errors import DataError
 
 
 def test_recordings_are_found_at_any_depth_in_a_fixed_order(tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    for name in ("b.wav", "A.FLAC", "sub/c.ogg", "notes.txt"):
+    for folder in ("sub", ".trash"):
+        (tmp_path / folder).mkdir()
+    for name in ("b.wav", "A.FLAC", "sub/c.ogg", "notes.txt", "sub/._c.ogg", ".trash/d.wav"):
         (tmp_path / name).touch()
     expected = [tmp_path / name for name in ("A.FLAC", "b.wav", "sub/c.ogg")]
     assert find_recordings(tmp_path) == expected
