@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from asclf.audio.folder import SUFFIXES
 from asclf.audio.io import probe
 from asclf.data.manifest import Clip, write_manifest, write_missing
 from asclf.errors import AudioError, DataError
-
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 
 Row = Mapping[str, str]
 ReadRow = Callable[[Row], Clip | None]
@@ -83,7 +82,7 @@ def find_clips(table: Path, columns: Sequence[str], read_row: ReadRow) -> Findin
 
 def find_file(path: Path) -> Path | None:
     """The file, or where it is not there, one of its stem with another suffix for audio."""
-    places = (path, *(path.with_suffix(suffix) for suffix in SUFFIXES))
+    places = (path, *(path.with_suffix(suffix) for suffix in sorted(SUFFIXES)))
     return next((place for place in places if place.is_file()), None)
 
 

@@ -29,11 +29,11 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
+from asclf.audio.folder import SUFFIXES
 from asclf.audio.io import encode_flac, load_audio
 from asclf.data.download import RemoteFile
 from asclf.data.manifest import Clip, Split, write_manifest, write_missing
 from asclf.data.release import add_download_arguments, fetch_release
-from asclf.data.tables import SUFFIXES
 from asclf.errors import AsclfError, DataError
 
 OFFICIAL = RemoteFile(
