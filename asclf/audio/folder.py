@@ -6,9 +6,11 @@ from pathlib import Path
 
 from asclf.errors import DataError
 
-SUFFIXES = frozenset(
-    (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".w64", ".rf64")
+SUFFIXES = (
+    *(".wav", ".flac", ".aiff", ".aif", ".aifc", ".w64", ".rf64"),
+    *(".ogg", ".oga", ".opus", ".mp3"),
 )
+"""Of audio files, those without loss first."""
 
 
 def find_recordings(folder: Path) -> list[Path]:

@@ -82,7 +82,7 @@ def find_clips(table: Path, columns: Sequence[str], read_row: ReadRow) -> Findin
 
 def find_file(path: Path) -> Path | None:
     """The file, or where it is not there, one of its stem with another suffix for audio."""
-    places = (path, *(path.with_suffix(suffix) for suffix in sorted(SUFFIXES)))
+    places = (path, *(path.with_suffix(suffix) for suffix in SUFFIXES))
     return next((place for place in places if place.is_file()), None)
 
 

@@ -30,4 +30,4 @@ def test_folder_that_is_absent_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_every_container_that_is_promised_has_its_suffix() -> None:
-    assert {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff"} <= SUFFIXES
+    assert {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff"} <= {*SUFFIXES}
