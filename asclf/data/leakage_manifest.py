@@ -45,15 +45,15 @@ def official_partings(clips: Sequence[Clip]) -> list[Parting]:
 
 
 def random_parting(clips: Sequence[Clip], share: float, seed: int) -> Parting:
-    """A share of the clips, drawn at random, as test."""
-    drawn = random.Random(seed).sample(range(len(clips)), round(share * len(clips)))
-    chosen = set(drawn)
+    """A share of the clips, drawn at random, as test; one clip at least, and never all."""
+    wanted = min(max(1, round(share * len(clips))), len(clips) - 1)
+    chosen = set(random.Random(seed).sample(range(len(clips)), wanted))
     return _leave_out(f"random {share:g}, seed {seed}", [i in chosen for i in range(len(clips))])
 
 
 def every_nth_parting(clips: Sequence[Clip], step: int) -> Parting:
     """Every n-th clip of the list as test, from the first one on."""
-    return _leave_out(f"every {step}th clip", [i % step == 0 for i in range(len(clips))])
+    return _leave_out(f"one clip in {step}", [i % step == 0 for i in range(len(clips))])
 
 
 def find_leakage(traits: Sequence[Traits], partings: Sequence[Parting]) -> list[Finding]:

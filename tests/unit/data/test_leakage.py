@@ -185,3 +185,12 @@ def test_equal_audio_is_found_in_shards(make_manifest: Callable[..., Path], tmp_
     index = write_shards(manifest, tmp_path / "shards", sample_rate=8000)
     with pytest.raises(DataError, match="1 equal file in common"):
         check_before_training(TraitReader(index), *train_and_test(index, 2))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.9])
+def test_a_random_share_leaves_both_sides_a_clip(share: float) -> None:
+    clips = [Clip(name, Path(f"{name}.wav"), ("x",)) for name in "abc"]
+    parting = random_parting(clips, share, seed=0)
+    assert parting.train
+    assert parting.test
+    assert {*parting.train, *parting.test} == {0, 1, 2}
