@@ -170,7 +170,8 @@ def check_before_training(
         reader: Of the shards.
         train: Shards to train on.
         test: Shards to test on.
-        pretraining_sources: Sources of the clips that the weights to start from were trained on.
+        pretraining_sources: Sources of the clips that the weights to start from were trained on;
+            those that are trained on again add nothing.
         official: Whether the dataset's own folds or splits part training from test: they may leak
             a few clips (`FEW`), since figures are comparable on no others.
         allow_leakage: Report, and refuse nothing.
@@ -181,11 +182,12 @@ def check_before_training(
     Raises:
         DataError: There is leakage, and it is not allowed.
     """
-    tested = reader.of(test)
-    findings = [compare("training", reader.of(train), tested)]
+    trained, tested = reader.of(train), reader.of(test)
+    findings = [compare("training", trained, tested)]
     refused = findings[0].share > (FEW if official else 0.0)
-    if pretraining_sources:
-        seen = [Traits(source, source=source) for source in sorted(pretraining_sources)]
+    heard = {*pretraining_sources} - {traits.source for traits in trained}  # those are compared
+    if heard:
+        seen = [Traits(source, source=source) for source in sorted(heard)]
         findings.append(compare("pre-training", seen, tested))
         refused |= bool(findings[1].overlaps)
     leaks = [str(finding) for finding in findings if finding.overlaps]

@@ -153,6 +153,18 @@ def test_few_leaks_of_official_folds_pass_and_are_told(
         check_before_training(TraitReader(index), *train_and_test(index, 1), official=False)
 
 
+def test_pretraining_on_the_training_clips_themselves_adds_no_leakage(
+    leaky_shards: Callable[..., ShardIndex],
+) -> None:
+    index = leaky_shards(1)
+    sources = {t.source for t in TraitReader(index).of(index.select([2])) if t.source}
+    (finding,) = check_before_training(
+        TraitReader(index), *train_and_test(index, 1), pretraining_sources=sources
+    )
+    assert finding.name == "training"
+    assert len(finding.leaked) == 1
+
+
 def test_many_leaks_are_refused_unless_allowed(leaky_shards: Callable[..., ShardIndex]) -> None:
     index = leaky_shards(30)
     halves = train_and_test(index, 2)
