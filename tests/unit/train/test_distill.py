@@ -25,7 +25,7 @@ from asclf.protocols import Batch
 from asclf.registry import LOSSES
 from asclf.train.objectives.distill import Distill, DistillConfig
 from asclf.train.stored_logits import teach
-from asclf.train.teacher import ask, find_teacher, load_teacher
+from asclf.train.teacher import BundleTeacher, ask, find_teacher, load_teacher
 
 Train = Callable[..., Path]
 
@@ -215,3 +215,16 @@ def test_a_run_learns_from_a_teacher_and_remembers_which(
     )
     assert taught.keys() == untaught.keys()  # no teacher in the pupil's checkpoint
     assert any(not torch.equal(taught[name], untaught[name]) for name in taught)
+
+
+def test_a_bundle_teaches_what_its_checkpoint_does(tiny_run: Path, tiny_bundle: Path) -> None:
+    labels = LabelMap(load_tensors(tiny_run / "final.safetensors")[1].labels)
+    waveform = 0.1 * torch.randn(2, 16_000, generator=Generator().manual_seed(0))
+    checkpoint, bundle = (
+        load_teacher(find_teacher(path, None), labels) for path in (tiny_run, tiny_bundle)
+    )
+    assert isinstance(bundle, BundleTeacher)
+    assert bundle.test_fold is None
+    expected, found = (ask(teacher, waveform, 16_000, labels) for teacher in (checkpoint, bundle))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    assert expected.std() > 1e-3
