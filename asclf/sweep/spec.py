@@ -5,7 +5,7 @@ config: ../esc10_tiny.yaml
 rows:
   global / local: {}
   local / global: {backbone.global_attention: local, backbone.local_attention: global}
-grid: {backbone.mask.ratio: [0.3, 0.5], seed: [0]}
+grid: {backbone.mask.ratio: [0.3, 0.5]}
 folds: [1, 2, 3, 4]
 seeds: [0, 1]
 """
@@ -154,6 +154,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         raise ConfigError("`config` is not set", where=path, expected="the experiment's file")
     rows = tuple(_rows(options))
     _check_rows(rows, options, root)
+    _check_seeds(path, [*overrides, *(setting for row in rows for setting in row.overrides)])
     config = Path(os.path.normpath(path.parent / options.config))
     for row in rows:
         load_experiment(config, [*overrides, *row.overrides])
@@ -164,7 +165,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         config=config,
         rows=rows,
         folds=options.folds,
-        seeds=options.seeds,
+        seeds=tuple(dict.fromkeys(options.seeds)),
         baseline=options.baseline or rows[0].name,
         published=options.published,
     )
@@ -203,6 +204,14 @@ def _check_rows(rows: tuple[Row, ...], options: _Options, root: Node) -> None:
             f"there is no row {options.baseline!r}",
             where=_mark(root, "baseline"),
             expected=f"one of {', '.join(map(repr, names))}",
+        )
+
+
+def _check_seeds(path: Path, settings: Sequence[str]) -> None:
+    """Makes sure that no setting undoes `seeds`: equal runs would count as several."""
+    if any(setting.startswith("seed=") for setting in settings):
+        raise ConfigError(
+            "`seed` is set for a row", where=path, expected="`seeds`, which every row is run with"
         )
 
 

@@ -40,6 +40,13 @@ def test_rows_are_named_ones_first_then_every_combination(write: Path) -> None:
     assert (sweep.name, sweep.config) == ("some", write.parent / "base.yaml")
 
 
+def test_each_seed_is_run_once(write: Path) -> None:
+    write.write_text("config: base.yaml\nrows: {a: {}}\nseeds: [2, 0, 2]\n")
+    assert load_sweep(write).seeds == (2, 0)
+    with pytest.raises(ConfigError, match="`seed` is set"):
+        load_sweep(write, ["seed=1"])
+
+
 def test_a_row_may_be_another_component(write: Path) -> None:
     write.write_text("config: base.yaml\nrows: {CAM++: {backbone: {type: campplus}}}\n")
     (row,) = load_sweep(write).rows
@@ -63,6 +70,7 @@ def test_a_row_may_be_another_component(write: Path) -> None:
         ),
         ("config: base.yaml\nrows: {a: {train.epochz: 3}}", "unknown key 'epochz'"),
         ("config: none.yaml\nrows: {a: {}}", r"none\.yaml"),
+        ("config: base.yaml\nrows: {a: {seed: 1}}", "`seed` is set for a row; expected `seeds`"),
     ],
 )
 def test_what_cannot_be_run_is_refused_at_once(write: Path, text: str, message: str) -> None:
