@@ -74,6 +74,7 @@ def as_json(names: Sequence[str], reports: Sequence[Report], pairs: Sequence[Pai
 def show(names: Sequence[str], reports: Sequence[Report], pairs: Sequence[Pair]) -> None:
     """Prints a table of the experiments, and one of the pairs."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from asclf.score.result import span_of
@@ -82,7 +83,9 @@ def show(names: Sequence[str], reports: Sequence[Report], pairs: Sequence[Pair])
     table = Table(*header, box=None, pad_edge=False)
     for name, report in zip(names, reports, strict=True):
         protocol = ", ".join(filter(None, [report.protocol, report.warning]))
-        table.add_row(name, report.headline, report.counted, span_of(report.interval), protocol)
+        table.add_row(
+            escape(name), report.headline, report.counted, span_of(report.interval), protocol
+        )
     Console().print(table)
     for pair in pairs:
         print(f"\n{describe(pair, several=len(pairs) > 1)}")

@@ -12,13 +12,15 @@ Capture = pytest.CaptureFixture[str]
 
 
 def test_two_scored_experiments_are_compared(tiny_experiment: Path, capsys: Capture) -> None:
-    other = tiny_experiment.with_name("other")
+    other = tiny_experiment.with_name("other [tta]")
     shutil.copytree(tiny_experiment, other)
     assert main(["score", str(tiny_experiment)]) == 0
     assert main(["score", str(other), "--tta", "3"]) == 0
     capsys.readouterr()
     assert main(["compare", str(tiny_experiment), str(other)]) == 0
     shown = capsys.readouterr().out
+    table, _, _ = shown.partition(" against ")
+    assert table.count("[tta]") == 2
     assert f"{other} against {tiny_experiment}, on 18 clips:" in shown
     assert "McNemar's exact p" in shown
     assert main(["compare", "--json", str(tiny_experiment), str(other)]) == 0
