@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 from asclf.cli._parser import folds_or_all, positive_int
 from asclf.cli._progress import training_bars
 from asclf.cli.score import command_line
+from asclf.errors import UsageError
 
 if TYPE_CHECKING:
     from asclf.train.peers import Peers
@@ -91,7 +92,7 @@ def run(options: Namespace) -> int:
     options.exp = options.exp or Path("exp") / options.config.stem
     keep_freed_memory()
     with stop_on_signals() as asked_to_stop, join_peers() as peers, _said_by(peers):
-        if options.jobs > 1 and peers.world_size == 1:
+        if options.jobs > 1:
             return _train_at_once(options, peers, asked_to_stop)
         return _train(options, peers, asked_to_stop)
 
@@ -129,6 +130,12 @@ def _train_at_once(options: Namespace, peers: Peers, asked_to_stop: AskedToStop)
     from asclf.cli._folds import train_at_once
     from asclf.train.run import plan_experiment
 
+    if peers.world_size > 1:
+        raise UsageError(
+            f"--jobs {options.jobs} in {peers.world_size} processes that train one fold together",
+            where="asclf train",
+            hint="leave --jobs out, or torchrun",
+        )
     _, runs = plan_experiment(
         options.config,
         options.exp,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from asclf.cli.main import main
 from asclf.data.manifest import read_manifest, write_manifest
 from asclf.data.shards import ShardIndex, write_shards
 from asclf.edge.machine import usable_cores
+from asclf.train.peers import Peers
 
 Capture = pytest.CaptureFixture[str]
 
@@ -50,6 +52,16 @@ def test_shards_without_folds_have_not_all_folds(
     assert "these shards have no folds; expected" in capsys.readouterr().err
     assert main([*command, "--jobs=2", shards]) == 0
     assert capsys.readouterr().out == f"trained: {tmp_path}/exp/all\n"
+
+
+def test_folds_side_by_side_are_not_shared_by_processes(
+    command: list[str], tiny_shards: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    two = Peers()
+    two.world_size = 2
+    monkeypatch.setattr("asclf.train.peers.join_peers", lambda: nullcontext(two))
+    assert main([*command, "--jobs=2", "--folds=all", f"data.shards={tiny_shards}"]) == 2
+    assert "--jobs 2 in 2 processes that train one fold together" in capsys.readouterr().err
 
 
 @pytest.mark.fault
