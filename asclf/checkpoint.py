@@ -6,7 +6,8 @@ renamed into place when it is whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -86,15 +87,28 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], CheckpointMeta]:
     Raises:
         CheckpointError: No such file, not safetensors, cut short, or not written by asclf.
     """
+    with _opened(path) as file:
+        header = (file.metadata() or {}).get(KEY)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return tensors, _parse_meta(header, path)
+
+
+def load_meta(path: Path) -> CheckpointMeta:
+    """Reads what stands beside the weights, and none of these; errors as `load_tensors`."""
+    with _opened(path) as file:
+        header = (file.metadata() or {}).get(KEY)
+    return _parse_meta(header, path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield file
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"cannot be read: {error}", where=path, expected="a checkpoint written by asclf"
         ) from error
-    return tensors, _parse_meta(header, path)
 
 
 def _parse_meta(header: str | None, path: Path) -> CheckpointMeta:

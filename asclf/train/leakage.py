@@ -6,10 +6,10 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from asclf.config.experiment import ExperimentConfig, InitConfig, bind_experiment
-from asclf.config.yaml import read_yaml
+from asclf.checkpoint import load_meta
+from asclf.config.experiment import DataConfig, ExperimentConfig, InitConfig, bind_experiment
+from asclf.config.yaml import parse_yaml
 from asclf.data.leakage import Finding, TraitReader, check_before_training
 from asclf.data.shard_facts import read_facts
 from asclf.data.shard_index import ShardIndex
@@ -76,27 +76,27 @@ def keep_findings(folder: RunFolder, findings: Sequence[Finding]) -> None:
 def pretraining_sources(config: InitConfig) -> frozenset[str]:
     """The sources of the clips that the weights to start from were trained on, where known.
 
-    They are known of a run whose folder and shards are still there. Of any other checkpoint nothing
-    is known, and what it has heard is not looked for; the log says so of one that asclf trained.
+    A checkpoint says which shards it was trained on, and from which other checkpoint, and so on. Of
+    what is not there any more, and of weights that asclf did not train, nothing is known; the log
+    says so of the former.
     """
     path = init_file(config)
-    beside = None if path is None else RunFolder(path.parent).config
-    if beside is None or not beside.is_file():
+    if path is None:
         return frozenset()
     try:
-        return frozenset(_sources(beside))
-    except AsclfError as error:  # shards that have moved since
+        before = bind_experiment(parse_yaml(load_meta(path).config, str(path)))
+        return pretraining_sources(before.init) | _sources(before.data)
+    except AsclfError as error:
         logger.warning(
             "what %s was trained on cannot be compared with the test clips: %s", path, error
         )
         return frozenset()
 
 
-def _sources(config_path: Path) -> set[str]:
-    data = bind_experiment(read_yaml(config_path)).data
+def _sources(data: DataConfig) -> frozenset[str]:
     if data.shards is None:
-        return set()
+        return frozenset()
     index = shards_at(data.shards, cache=data.shard_cache)
     train = part_shards(index, data.test_fold, data.protocol).train
     facts = (facts for shard in train for facts in read_facts(index, shard))
-    return {each.source_id for each in facts if each.source_id is not None}
+    return frozenset(each.source_id for each in facts if each.source_id is not None)

@@ -78,6 +78,18 @@ def test_weights_that_were_trained_on_a_source_of_the_test_clips_are_refused(
     assert found(run) == [("training", []), ("pre-training", ["clean-1-2"])]
 
 
+def test_what_a_chain_of_pre_trainings_has_heard_is_looked_for_in_any_of_its_checkpoints(
+    train: Train, make_shards: Callable[..., Path]
+) -> None:
+    first = train("first", f"data.shards={make_shards('far', 'ghcijk')}", allow_leakage=True)
+    options = (f"data.shards={make_shards('near', 'ghlijk')}", "train.epochs=1")
+    epoch = first / "epochs" / "epoch_0004.safetensors"
+    second = train("second", *options, f"init.checkpoint={epoch}", allow_leakage=True)
+    options = (f"data.shards={make_shards('clean', 'uvwxyz')}", f"init.checkpoint={second}")
+    with pytest.raises(DataError, match="pre-training: 1 of 6 test clips"):
+        train("third", *options)
+
+
 def test_weights_whose_data_are_gone_are_taken_with_a_warning(
     train: Train, make_shards: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
