@@ -158,23 +158,33 @@ make_shards() {
 }
 
 pre_train() {
-  local clips=$pretrain values
+  local values
   if [[ -z $pretrain ]]; then
     echo "nothing to do: no --pretrain is asked for"
   elif ! pre_trains_here; then
     echo "nothing to do: training starts from $pretrain"
   else
-    needs "$manifest" 1
-    if is_recipe "$pretrain"; then
-      clips=$exp/pretrain/$pretrain.jsonl
-      bash "../$pretrain/run.sh" --stop-stage 1 --name pretrain --manifest "$clips" \
-        ${given_work_dir:+--work-dir "$given_work_dir"} \
-        ${pretrain_data_dir:+--data-dir "$(from_caller "$pretrain_data_dir")"}
-    fi
-    asclf shard "$clips" "$exp/pretrain/shards" --sample-rate "$sample_rate" --without "$manifest"
+    make_pretraining_shards
     read -ra values <<<"$pretrain_set"
     train "$exp/pretrain" "data.shards=$exp/pretrain/shards" "${overrides[@]}" "${values[@]}"
   fi
+}
+
+make_pretraining_shards() { # several machines share one folder, and must not write it all at once
+  local clips=$pretrain
+  if ((nnodes > 1)); then
+    [[ -e $exp/pretrain/shards/index.json ]] ||
+      die "$exp/pretrain/shards is missing; make it on one machine: --stage 3 --stop-stage 3 without --nnodes, stopped when training begins"
+    return
+  fi
+  needs "$manifest" 1
+  if is_recipe "$pretrain"; then
+    clips=$exp/pretrain/$pretrain.jsonl
+    bash "../$pretrain/run.sh" --stop-stage 1 --name pretrain --manifest "$clips" \
+      ${given_work_dir:+--work-dir "$given_work_dir"} \
+      ${pretrain_data_dir:+--data-dir "$(from_caller "$pretrain_data_dir")"}
+  fi
+  asclf shard "$clips" "$exp/pretrain/shards" --sample-rate "$sample_rate" --without "$manifest"
 }
 
 pre_trains_here() { # whether stage 3 trains; otherwise there is a checkpoint, or nothing

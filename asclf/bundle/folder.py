@@ -13,7 +13,7 @@ from pathlib import Path
 from asclf.bundle.card import model_card
 from asclf.bundle.golden import Golden, save_golden
 from asclf.bundle.manifest import BundleManifest, FileInfo, parse_manifest
-from asclf.bundle.unknown import UnknownRule
+from asclf.bundle.unknown import UNKNOWN, UnknownRule
 from asclf.errors import BundleError
 from asclf.files import sha256_of, write_whole
 
@@ -63,9 +63,15 @@ def store_unknown(folder: Path, rule: UnknownRule) -> BundleManifest:
     """Gives a bundle its threshold for `unknown`, in place of one that it may have.
 
     Raises:
-        BundleError: It is no whole bundle.
+        BundleError: It is no whole bundle, or one of its classes has the name of that answer.
     """
     manifest = replace(verify_bundle(folder), unknown=rule)
+    if UNKNOWN in manifest.labels:
+        raise BundleError(
+            f"one of its classes is called {UNKNOWN!r}, as the answer would be",
+            where=folder / MANIFEST,
+            hint="give that class another name, and train and export again",
+        )
     write_whole(folder / MANIFEST, manifest.to_json())
     return manifest
 

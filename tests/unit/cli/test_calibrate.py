@@ -126,3 +126,15 @@ def test_a_rule_that_cannot_be_used_is_a_broken_bundle(
     (bundle / "bundle.json").write_text(json.dumps(values))
     with pytest.raises(BundleError, match=message):
         asclf.load(bundle)
+
+
+def test_a_class_that_is_called_as_the_answer_is_refused(
+    bundle: Path, sounds: dict[str, Path], capsys: Capture
+) -> None:
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    manifest["labels"][0] = "unknown"
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    arguments = ["--known", str(sounds["noise"]), "--unknown", str(sounds["tones"])]
+    assert main(["calibrate", str(bundle), *arguments]) == 2
+    assert "one of its classes is called 'unknown'" in capsys.readouterr().err
+    assert json.loads((bundle / "bundle.json").read_text()) == manifest
