@@ -99,7 +99,7 @@ class Finding:
 
     def __str__(self) -> str:
         if not self.overlaps:
-            return f"{self.name}: nothing in common with training"
+            return f"{self.name}: none of {self.test_clips} test clips has anything in common"
         counts = {WORDS[kind]: self.count(kind) for kind in KINDS}
         shared = [f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts.items() if n]
         return (

@@ -101,7 +101,7 @@ def test_what_is_in_common_is_told_by_kind_with_both_sides() -> None:
 def test_nothing_known_is_nothing_in_common() -> None:
     finding = compare("fold 1", [Traits("a")], [Traits("b")])
     assert not finding.overlaps
-    assert str(finding) == "fold 1: nothing in common with training"
+    assert str(finding) == "fold 1: none of 1 test clips has anything in common"
 
 
 def test_splits_are_compared_where_there_are_no_folds() -> None:
