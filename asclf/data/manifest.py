@@ -60,7 +60,7 @@ def read_manifest(path: Path) -> list[Clip]:
     lines = enumerate(_read_text(path).split("\n"), 1)
     placed = [(i, _parse(line, path, i)) for i, line in lines if line.strip()]
     if not placed:
-        raise DataError("a manifest without a clip", where=path, hint="run stage 1 again")
+        raise DataError("a manifest without a clip", where=path, hint="write it again")
     _check_clip_ids(placed, path)
     return [clip for _, clip in placed]
 
@@ -92,7 +92,7 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         what = f"the manifest cannot be read: {error.strerror}"
-        raise DataError(what, where=path, hint="run stage 1 first") from error
+        raise DataError(what, where=path, hint="asclf init writes one") from error
     except UnicodeDecodeError as error:
         raise DataError(f"no UTF-8: {error.reason}", where=path, expected="a manifest") from error
 

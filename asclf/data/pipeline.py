@@ -171,7 +171,7 @@ class TrainStream:
             raise DataError(
                 f"not one clip of a batch can be decoded: {'; '.join(batch.skipped)}",
                 where=self.index.folder,
-                hint="delete the shards and run stage 2 again; the other processes cannot go on",
+                hint="delete the shards, run `asclf shard` again; the others cannot go on",
             )
 
     def _make(

@@ -20,7 +20,7 @@ from asclf.files import sha256_of, write_whole
 
 FORMAT: Final = 1
 INDEX = "index.json"
-REWRITE = "delete it and run stage 2 again"
+REWRITE = "delete it and run `asclf shard` again"
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class ShardIndex:
             content = path.read_bytes()
         except OSError as error:
             what = f"the index of the shards cannot be read: {error.strerror}"
-            raise DataError(what, where=path, hint="run stage 2 first") from error
+            raise DataError(what, where=path, hint="write the shards first: asclf shard") from error
         return replace(cls.parse(content, where=path), folder=folder)
 
     @classmethod
@@ -171,7 +171,7 @@ def _verify(path: Path, shard: ShardInfo) -> None:
         found = sha256_of(path) if size == shard.bytes else ""
     except OSError as error:
         what = f"the shard cannot be read: {error.strerror}"
-        raise DataError(what, where=path, hint="run stage 2 again") from error
+        raise DataError(what, where=path, hint="write the shards again: asclf shard") from error
     if size != shard.bytes:
         what, expected = f"the shard has {size} bytes", f"{shard.bytes}"
         raise DataError(what, where=path, expected=expected, hint=REWRITE)

@@ -25,8 +25,8 @@ class ShardPlan:
     def fingerprint(self, sample_rate: int) -> str:
         """SHA-256 of all that decides the shard's bytes: clips, sample rate, source files.
 
-        A source file counts by its size and time of change, so that stage 2 need not decode it to
-        see whether a shard is still true.
+        A source file counts by its size and time of change, so that it need not be
+        decoded to see whether a shard is still true.
         """
         facts = [sample_rate, *(_facts(clip) for clip in self.clips)]
         return hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest()

@@ -390,7 +390,7 @@ def test_a_cut_shard_stops_the_epoch_and_is_named(make_shards, workers: int) -> 
     with pytest.raises(DataError) as caught:
         list(_stream(index, num_workers=workers).epoch(0))
     assert caught.value.where == str(path)
-    assert "run stage 2 again" in caught.value.hint
+    assert "run `asclf shard` again" in caught.value.hint
 
 
 @pytest.mark.parametrize("workers", [0, 2])

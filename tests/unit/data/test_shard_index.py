@@ -20,7 +20,7 @@ def test_verify_finds_a_shard_cut_in_half(make_shards) -> None:
     assert error.where == str(path)
     assert f"{index.shards[1].bytes // 2} bytes" in error.what
     assert error.expected == str(index.shards[1].bytes)
-    assert error.hint == "delete it and run stage 2 again"
+    assert error.hint == "delete it and run `asclf shard` again"
 
 
 @pytest.mark.parametrize("place", [0, 0.5, 1])
@@ -39,7 +39,7 @@ def test_verify_finds_one_flipped_bit_anywhere(make_shards, place: float) -> Non
 def test_verify_finds_a_missing_shard(make_shards) -> None:
     index = make_shards()
     index.path(index.shards[2]).unlink()
-    with pytest.raises(DataError, match=r"fold2-00000\.tar: .*run stage 2 again"):
+    with pytest.raises(DataError, match=r"fold2-00000\.tar: .*write the shards again"):
         index.verify(index.shards)
 
 
@@ -64,7 +64,7 @@ def test_select_names_the_folds_that_there_are(make_shards) -> None:
 
 
 def test_a_folder_without_an_index_says_which_stage_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="run stage 2 first"):
+    with pytest.raises(DataError, match="write the shards first"):
         ShardIndex.load(tmp_path)
 
 

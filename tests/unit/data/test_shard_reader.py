@@ -40,7 +40,7 @@ def test_a_cut_shard_is_named_wherever_it_is_cut(make_shards, part: float) -> No
     with pytest.raises(DataError) as caught:
         _read(index)
     assert caught.value.where == str(path)
-    assert "run stage 2 again" in caught.value.hint
+    assert "run `asclf shard` again" in caught.value.hint
 
 
 def test_a_shard_cut_between_two_clips_is_found(make_shards) -> None:

@@ -362,7 +362,7 @@ def test_a_run_killed_at_any_point_is_never_taken_for_whole_and_continues(
         out = tmp_path / f"killed at {flush}"
         assert _write_and_die(manifest, out, flush) == signal.SIGKILL
         if flush < flushes:
-            with pytest.raises(DataError, match="run stage 2 first"):
+            with pytest.raises(DataError, match="write the shards first"):
                 ShardIndex.load(out)
         index = write_shards(manifest, out, sample_rate=RATE, clips_per_shard=2)
         index.verify(index.shards)
