@@ -98,7 +98,7 @@ def build_report(
         dataset=dataset_of(config),
         model=config.backbone.entry.name,
         parameters=sum(each.numel() for each in runs[0].checkpoint.model.parameters()),
-        init=_start(config),
+        init=start_of(config),
         protocol=setting.protocol,
         weights=runs[0].weights,
         views=scores.views,
@@ -150,12 +150,19 @@ def _origin(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _start(config: ExperimentConfig) -> str | None:
-    """A file's name, or the experiment and the run where it started from a run's folder."""
-    if config.init.checkpoint is None:
+def start_of(config: ExperimentConfig) -> str | None:
+    """The weights that it started from and the teacher that it learnt from, where there are any."""
+    teacher = getattr(config.objective.config, "teacher", None)
+    named = [_named(config.init.checkpoint), teacher and f"taught by {_named(teacher)}"]
+    return ", ".join(filter(None, named)) or None
+
+
+def _named(path: str | None) -> str | None:
+    """A file's name, or the experiment and the run where a run's folder is named."""
+    if path is None:
         return None
-    path = Path(config.init.checkpoint)
-    return path.stem if path.suffix else "/".join(path.parts[-2:])
+    parts = Path(path)
+    return parts.stem if parts.suffix else "/".join(parts.parts[-2:])
 
 
 def _trained_by(runs: Sequence[Run]) -> str | None:

@@ -77,7 +77,8 @@ class Result:
     parameters: int = 0
     """Of the whole network; 0 where it was not counted."""
     init: str | None = None
-    """Name of the checkpoint that training started from; `null` where every weight was drawn."""
+    """The checkpoint that training started from, the teacher that it learnt from, by their names;
+    `null` where every weight was drawn and the labels alone were learnt."""
     protocol: ProtocolName
     """`official`: the dataset's own folds or split, scored by models that never saw them; `nested`:
     as well, with one of the other folds to choose by. The others give figures that are too high."""

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from asclf.config.experiment import bind_experiment
+from asclf.config.yaml import parse_yaml
 from asclf.errors import DataError
 from asclf.score.protocol import ProtocolName
-from asclf.score.report import Report, Setting, build_report
+from asclf.score.report import Report, Setting, build_report, start_of
 from asclf.score.report_page import to_markdown, write_report
 from asclf.score.result import Result
 from asclf.score.runs import Run
@@ -131,3 +133,23 @@ def _labels() -> object:
     from asclf.data.labels import LabelMap
 
     return LabelMap(("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", None),
+        ("init: {checkpoint: weights/mn04.safetensors}", "mn04"),
+        ("init: {checkpoint: exp/big/fold1}", "big/fold1"),
+        ("objective: {type: distill, teacher: exp/big}", "taught by exp/big"),
+        (
+            "init: {checkpoint: a.safetensors}\nobjective: {type: distill, teacher: b.safetensors}",
+            "a, taught by b",
+        ),
+    ],
+)
+def test_a_report_names_what_was_started_from_and_learnt_from(
+    text: str, expected: str | None
+) -> None:
+    config = bind_experiment(parse_yaml(f"backbone: {{type: tdnn}}\n{text}", "x.yaml"))
+    assert start_of(config) == expected
