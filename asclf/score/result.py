@@ -17,6 +17,7 @@ from asclf.score.protocol import ProtocolName, warning_of
 from asclf.score.provenance import Machine
 
 R = TypeVar("R", bound="Result")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -199,15 +200,7 @@ class Result:
         Raises:
             DataError: No such file, or it is no result.
         """
-        try:
-            return pydantic.TypeAdapter(cls).validate_json(path.read_bytes())
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", where=path) from error
-        except pydantic.ValidationError as error:
-            first = error.errors()[0]
-            raise DataError(
-                f"no stored result: {'.'.join(map(str, first['loc']))}: {first['msg']}", where=path
-            ) from error
+        return read_stored(cls, path, "stored result")
 
 
 def percent(share: float) -> str:
@@ -230,3 +223,24 @@ def _span(folds: Sequence[int]) -> str:
     if len(folds) > 2 and list(folds) == whole:
         return f"{folds[0]}–{folds[-1]}"
     return ", ".join(map(str, folds))
+
+
+def read_stored(kind: type[T], path: Path, what: str) -> T:
+    """Reads a dataclass that was stored as JSON.
+
+    Args:
+        kind: A dataclass of pydantic's.
+        path: The file.
+        what: What it should be, for the message.
+
+    Raises:
+        DataError: No such file, or it is something else.
+    """
+    try:
+        return pydantic.TypeAdapter(kind).validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=path) from error
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DataError(f"no {what}: {place}: {first['msg']}", where=path) from error

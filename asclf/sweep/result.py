@@ -9,15 +9,13 @@ from statistics import stdev
 from typing import Any
 
 import numpy as np
-import pydantic
 from pydantic.dataclasses import dataclass
 
 from asclf.config.component import STRICT
-from asclf.errors import DataError
 from asclf.score.compare import align, holm, mcnemar
 from asclf.score.intervals import Interval, bootstrap_mean, wilson_interval
 from asclf.score.metrics import FloatArray
-from asclf.score.result import Result
+from asclf.score.result import Result, read_stored
 from asclf.score.scores import Scores
 from asclf.sweep.spec import Published, Row, Sweep
 
@@ -117,14 +115,7 @@ class SweepResult:
         Raises:
             DataError: No such file, or it is no result of a sweep.
         """
-        try:
-            return pydantic.TypeAdapter(cls).validate_json(path.read_bytes())
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", where=path) from error
-        except pydantic.ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise DataError(f"no result of a sweep: {place}: {first['msg']}", where=path) from error
+        return read_stored(cls, path, "result of a sweep")
 
 
 Scored = Mapping[int, tuple[Result, Scores]]
