@@ -19,7 +19,7 @@ from pathlib import Path
 
 from asclf.data.download import RemoteFile
 from asclf.data.manifest import Clip
-from asclf.data.release import add_download_arguments, fetch_release
+from asclf.data.release import fetch_release, release_parser
 from asclf.data.tables import Findings, Row, find_clips, read_number, write_found
 from asclf.errors import AsclfError, DataError
 
@@ -80,16 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    stages = parser.add_subparsers(dest="stage", required=True)
-    download = stages.add_parser("download", help="fetch and unpack the official release")
-    add_download_arguments(download, OFFICIAL)
-    manifest = stages.add_parser("manifest", help="write the manifest of a copy")
+    parser, manifest = release_parser(__doc__, OFFICIAL)
     manifest.add_argument("--data-dir", type=Path, required=True, help="has meta/ and audio/")
     manifest.add_argument("--subset", choices=("esc10", "esc50"), default="esc50")
-    manifest.add_argument("--out", type=Path, required=True, help="manifest to write (.jsonl)")
     return parser.parse_args(arguments)
 
 

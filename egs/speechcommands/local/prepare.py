@@ -33,7 +33,7 @@ from asclf.audio.folder import SUFFIXES
 from asclf.audio.io import encode_flac, load_audio
 from asclf.data.download import RemoteFile
 from asclf.data.manifest import Clip, Split, write_manifest, write_missing
-from asclf.data.release import add_download_arguments, fetch_release
+from asclf.data.release import fetch_release, release_parser
 from asclf.errors import AsclfError, DataError
 
 OFFICIAL = RemoteFile(
@@ -225,17 +225,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    stages = parser.add_subparsers(dest="stage", required=True)
-    download = stages.add_parser("download", help="fetch and unpack the official release")
-    add_download_arguments(download, OFFICIAL)
-    manifest = stages.add_parser("manifest", help="write the manifest of a copy")
+    parser, manifest = release_parser(__doc__, OFFICIAL)
     manifest.add_argument("--data-dir", type=Path, required=True, help="has a folder a word")
     manifest.add_argument("--task", choices=("v2-35", "v2-12"), default="v2-35")
     manifest.add_argument("--seed", type=int, default=0, help="for v2-12 (default: 0)")
-    manifest.add_argument("--out", type=Path, required=True, help="manifest to write (.jsonl)")
     return parser.parse_args(arguments)
 
 
