@@ -167,6 +167,16 @@ def check_memory_format_changes_nothing(entry: Entry) -> None:
 
 
 @seeded
+def check_trains_in_half_precision(entry: Entry) -> None:
+    """Under autocast to bfloat16 every parameter gets a gradient, with and without lengths."""
+    for lengths in (None, torch.tensor([FRAMES, FRAMES - 9, 12])):
+        backbone = _build(entry).train()
+        with torch.autocast("cpu", torch.bfloat16):
+            embedding = backbone(torch.randn(3, FRAMES, FEAT_DIM), lengths)
+        assert_gradients(backbone, embedding.float())
+
+
+@seeded
 def check_can_be_counted_without_memory(entry: Entry) -> None:
     """On the meta device it has the parameters that it has on the CPU."""
     shapes = [parameter.shape for parameter in _build_without_memory(entry).parameters()]
@@ -261,6 +271,7 @@ CHECKS: tuple[Check, ...] = (
     check_lengths_of_whole_clips_change_nothing,
     check_state_round_trip,
     check_memory_format_changes_nothing,
+    check_trains_in_half_precision,
     check_can_be_counted_without_memory,
     check_embeds_without_memory,
     check_exports_to_onnx,

@@ -15,10 +15,11 @@ class BatchNorm(nn.BatchNorm2d):
         """(B, C, T, F) → (B, C, T, F)."""
         if valid is None or not self.training:
             return super().forward(x)
-        num_cells = valid.lengths.sum() * x.shape[3]
-        mean, variance = moments(x, valid, num_cells, dims=(0, 2, 3))  # (1, C, 1, 1)
+        num_cells, wide = valid.lengths.sum() * x.shape[3], widened(x)
+        mean, variance = moments(wide, valid, num_cells, dims=(0, 2, 3))  # (1, C, 1, 1)
         self._track(mean.detach().flatten(), variance.detach().flatten(), num_cells)
-        return scaled((x - mean) * (variance + self.eps).rsqrt(), self.weight, self.bias)
+        y = (wide - mean) * (variance + self.eps).rsqrt()
+        return scaled(y, self.weight, self.bias).to(x.dtype)
 
     def _track(self, mean: Tensor, variance: Tensor, num_cells: Tensor) -> None:
         assert self.running_mean is not None and self.running_var is not None
@@ -37,12 +38,18 @@ class GroupNorm(nn.GroupNorm):
         """(B, C, T, F) → (B, C, T, F)."""
         if valid is None:
             return super().forward(x)
-        groups = x.reshape(-1, x.shape[1] // self.num_groups, *x.shape[2:])  # (B · G, C / G, T, F)
+        wide = widened(x)
+        groups = wide.reshape(-1, x.shape[1] // self.num_groups, *x.shape[2:])  # (B·G, C/G, T, F)
         inside = Valid(valid.lengths.repeat_interleave(self.num_groups), x.shape[2])
         num_cells = inside.lengths.view(-1, 1, 1, 1) * (groups.shape[1] * groups.shape[3])
         mean, variance = moments(groups, inside, num_cells, dims=(1, 2, 3))  # (B · G, 1, 1, 1)
         y = (groups - mean) * (variance + self.eps).rsqrt()
-        return scaled(y.reshape(x.shape), self.weight, self.bias)  # (B, C, T, F)
+        return scaled(y.reshape(x.shape), self.weight, self.bias).to(x.dtype)  # (B, C, T, F)
+
+
+def widened(x: Tensor) -> Tensor:
+    """X in float32 where it is narrower: sums over a map's cells do not fit into half precision."""
+    return x.float() if x.dtype.itemsize < torch.float32.itemsize else x
 
 
 def moments(

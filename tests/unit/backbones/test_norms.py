@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -46,6 +47,15 @@ def test_without_padding_they_are_torchs_own() -> None:
     x = torch.randn(3, 8, 20, 5)
     torch.testing.assert_close(BatchNorm(8)(x), nn.BatchNorm2d(8)(x), rtol=0, atol=0)
     torch.testing.assert_close(GroupNorm(2, 8)(x), nn.GroupNorm(2, 8)(x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("norm", [BatchNorm(8), GroupNorm(2, 8)])
+def test_half_precision_is_summed_in_float32(norm: BatchNorm | GroupNorm) -> None:
+    x, valid = padded()
+    half = x.bfloat16()
+    found = norm(half, valid)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found, norm(half.float(), valid).bfloat16(), rtol=0, atol=0)
 
 
 def test_in_evaluation_batch_norm_does_not_look_at_the_batch() -> None:
