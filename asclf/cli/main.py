@@ -23,6 +23,7 @@ from asclf.errors import AsclfError, MissingExtraError, UsageError
 VERBS = {
     "init": "begin with a folder of recordings: look at each, deal folds, write a script",
     "leakage": "look for what training has in common with test",
+    "tag": "label the clips of manifests by a model, to pre-train a smaller one on them",
     "shard": "write the clips of a manifest into shards, checked and resampled",
     "train": "train a classifier, one run for each fold left out",
     "reproduce": "train runs again as they were trained, and compare the weights",
