@@ -11,6 +11,19 @@ from asclf.registry import BACKBONES, HEADS
 
 REFERENCE = "CAMPPlus"
 MACLS_FEAT_DIM = 80
+SAME_IN_MACLS = {
+    "campplus": "CAMPPlus",
+    "ecapa_tdnn": "EcapaTdnn",
+    "eres2net": "ERes2Net",
+    "eres2netv2": "ERes2NetV2",
+    "panns_cnn6": "PANNS_CNN6",
+    "panns_cnn10": "PANNS_CNN10",
+    "panns_cnn14": "PANNS_CNN14",
+    "res2net": "Res2Net",
+    "resnet_se": "ResNetSE",
+    "tdnn": "TDNN",
+}
+"""The class of macls that a backbone of ours is the same network as."""
 
 
 def own(name: str, num_classes: int = NUM_CLASSES) -> Network:
