@@ -45,7 +45,10 @@ class DataConfig:
     validated on. `test_selected`: nothing, and the scored clips themselves are validated on, for
     comparison with figures that were made so. A split `validation` is always what it says."""
     crop_s: PositiveFloat | None = None
-    """Length of a training crop in seconds, at a random place; `null` takes whole clips."""
+    """Length of a training crop in seconds; `null` takes whole clips."""
+    crop_at: Literal["anywhere", "sound"] = "anywhere"
+    """Where a crop may lie. `sound`: where there is at least a tenth of the energy of the loudest
+    place, so that a short sound in a long clip is not missed."""
     batch_size: PositiveInt = 16
     """Clips in a training batch, over all processes together: n processes take 1/n of it each, so
     that training on more of them is the same recipe."""

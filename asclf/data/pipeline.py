@@ -26,6 +26,7 @@ from torch import Generator, Tensor
 from asclf.config.experiment import DataConfig
 from asclf.data.clips import Clips, DecodedClips, Place, ShardedClips, check_memory
 from asclf.data.collate import collate
+from asclf.data.crops import CROPS
 from asclf.data.sampling import Balance, Rotation, Sampler
 from asclf.data.seeds import place_seed
 from asclf.data.shard_index import ShardIndex, ShardInfo
@@ -222,7 +223,8 @@ class TrainStream:
             waveform = augmenter.augment_clip(waveform, generator)
         if self.config.crop_s is None:
             return waveform
-        return crop(waveform, round(self.config.crop_s * self.index.sample_rate), generator)
+        samples = round(self.config.crop_s * self.index.sample_rate)
+        return CROPS[self.config.crop_at](waveform, samples, generator)
 
 
 def shuffle(stream: Iterable[T], size: int, order: random.Random) -> Iterator[T]:
@@ -242,15 +244,6 @@ def in_groups(stream: Iterable[T], size: int) -> Iterator[list[T]]:
     items = iter(stream)
     while group := list(islice(items, size)):
         yield group
-
-
-def crop(waveform: Tensor, samples: int, generator: Generator) -> Tensor:
-    """Cuts a stretch of (S,) at a random place; a waveform that is not longer stays as it is."""
-    spare = len(waveform) - samples
-    if spare <= 0:
-        return waveform
-    start = int(torch.randint(spare + 1, (), generator=generator))
-    return waveform[start : start + samples]  # (samples,)
 
 
 def _check_shares(index: ShardIndex, shards: Sequence[ShardInfo], world_size: int) -> None:
