@@ -43,9 +43,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--without",
         type=Path,
+        action="append",
         metavar="TARGET",
         help="leave out clips whose recording (source_id) is in this manifest as well, so that a "
-        "model can be pre-trained on the rest; OUT.jsonl lists them",
+        "model can be pre-trained on the rest, which OUT.jsonl lists; may be repeated",
     )
     parser.add_argument(
         "--random-folds",
@@ -87,8 +88,6 @@ def _without(options: Namespace) -> Path:
 
     rest: Path = options.out.with_name(f"{options.out.name}.jsonl")
     clips, recordings = write_without(options.manifest, options.without, rest)
-    print(
-        f"{rest}: {clips} clips of {recordings} recordings that {options.without} has as well "
-        "are left out"
-    )
+    targets = " or ".join(map(str, options.without))
+    print(f"{rest}: {clips} clips of {recordings} recordings that {targets} has are left out")
     return rest
