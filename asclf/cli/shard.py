@@ -89,5 +89,7 @@ def _without(options: Namespace) -> Path:
     rest: Path = options.out.with_name(f"{options.out.name}.jsonl")
     clips, recordings = write_without(options.manifest, options.without, rest)
     targets = " or ".join(map(str, options.without))
-    print(f"{rest}: {clips} clips of {recordings} recordings that {targets} has are left out")
+    print(
+        f"{rest}: {clips} clips of {recordings} recordings that {targets} has as well are left out"
+    )
     return rest
