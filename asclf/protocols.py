@@ -130,6 +130,8 @@ class Loss(Protocol):
 
     One that takes each class for itself says so with a class attribute, `multi_label = True`: a
     clip may then have several labels or none, and scores are σ(logits) in place of their softmax.
+    One that is made for logits of a kind may have `check_head(head) -> None`, which raises a
+    ConfigError where a head gives others.
     """
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from asclf.config import component_config
+from asclf.errors import ConfigError
+from asclf.protocols import Head
 from asclf.registry import LOSSES
 
 SMALLEST = 1e-12
@@ -44,6 +46,22 @@ class AamSoftmax(nn.Module):
         super().__init__()
         self.margin = config.margin
         self.scale = config.scale
+
+    def check_head(self, head: Head) -> None:
+        """Makes sure that a head's logits are s · cos θ.
+
+        Raises:
+            ConfigError: It has no `scale`, or another.
+        """
+        scale = getattr(head, "scale", None)
+        if scale != self.scale:
+            found = "no `scale`" if scale is None else f"the scale {scale:g}"
+            raise ConfigError(
+                f"the loss aam_softmax gets logits of a head with {found}",
+                where="`head`",
+                expected=f"{{type: cosine, scale: {self.scale:g}}}",
+                hint="or set loss.scale to the head's",
+            )
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Logits (B, C) of a `cosine` head, targets (B, C) whose rows sum to 1 → ()."""

@@ -34,12 +34,16 @@ def build_engine(
         peers: Those that train together; alone where it is not given.
 
     Raises:
-        ConfigError: The network is to be compiled, and cannot be here.
+        ConfigError: The network is to be compiled, and cannot be here; or the loss is made for the
+            logits of another head.
     """
     if config.train.channels_last:
         # only convolutions' weights have four dimensions; the others stay as they are
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = config.loss.build(num_classes=len(data.labels))
+    check_head = getattr(loss, "check_head", None)
+    if check_head is not None:
+        check_head(model.head)
     objective = config.objective.build(loss=loss, data=data)
     trainee = Trainee(model, objective, config.train.precision).to(best_device())
     if config.train.freeze == "backbone":

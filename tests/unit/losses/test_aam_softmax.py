@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from asclf.errors import ConfigError
 from asclf.registry import HEADS, LOSSES
 
 
@@ -81,3 +82,16 @@ def test_training_with_a_margin_separates_classes_further_than_without() -> None
 def test_the_head_and_the_loss_agree_on_the_scale_unless_told_otherwise() -> None:
     head, loss = HEADS.get("cosine").configure(), LOSSES.get("aam_softmax").configure()
     assert head.scale == loss.scale
+
+
+@pytest.mark.parametrize(
+    ("head", "options", "found"),
+    [("linear", {}, "no `scale`"), ("mlp", {}, "no `scale`"), ("cosine", {"scale": 16.0}, "16")],
+)
+def test_logits_of_another_head_are_refused(head: str, options: dict[str, Any], found: str) -> None:
+    entry = HEADS.get(head)
+    built = entry.build(entry.configure(**options), embed_dim=4, num_classes=3)
+    loss = LOSSES.get("aam_softmax").build(num_classes=3)
+    with pytest.raises(ConfigError, match=found):
+        loss.check_head(built)
+    loss.check_head(HEADS.get("cosine").build(embed_dim=4, num_classes=3))
