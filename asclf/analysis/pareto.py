@@ -96,15 +96,19 @@ def read_costs(path: Path) -> tuple[dict[str, Mapping[str, Any]], str]:
 
 
 def best_founded(results: Iterable[Result]) -> list[Result]:
-    """Of each dataset, model and start the score on most clips, of several the newest.
+    """Of each dataset, model and start the score on most clips, of several the newest official one.
 
     Scores that are too high by their protocol, and those of labels heard together, are left out.
     """
     chosen: dict[tuple[str, str, bool], Result] = {}
-    for result in sorted(results, key=lambda each: (each.clips, each.date, each.time)):
+    for result in sorted(results, key=_precedence):
         if not result.warning and result.multi_label is None:
             chosen[result.dataset, result.model, result.init is not None] = result
     return [chosen[key] for key in sorted(chosen)]
+
+
+def _precedence(result: Result) -> tuple[int, bool, str, str]:
+    return result.clips, result.protocol == "official", result.date, result.time
 
 
 def join(results: Iterable[Result], costs: Mapping[str, Mapping[str, Any]]) -> Iterator[Point]:

@@ -38,6 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Runs the verb."""
+    from asclf.score.ledger import check_recipe
     from asclf.score.provenance import portable_command
     from asclf.sweep.run import run_sweep
     from asclf.sweep.spec import load_sweep
@@ -45,6 +46,8 @@ def run(options: Namespace) -> int:
     from asclf.sweep.tables import keep
     from asclf.train.stop import stop_on_signals
 
+    if options.results:
+        check_recipe(options.results)
     sweep = load_sweep(options.sweep, options.overrides)
     with stop_on_signals() as asked_to_stop:
         result = run_sweep(

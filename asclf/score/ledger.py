@@ -16,6 +16,7 @@ from asclf.errors import DataError
 from asclf.files import write_whole
 from asclf.score.markdown import code, section, table
 from asclf.score.result import Result, percent, span_of
+from asclf.score.side_by_side import side_by_side
 
 RESULTS = "results"
 PAGE = "RESULTS.md"
@@ -57,8 +58,7 @@ def record(result: Result, recipe: Path) -> Path:
     Raises:
         DataError: There is no such folder, or a stored result is broken.
     """
-    if not recipe.is_dir():
-        raise DataError("there is no such folder", where=recipe, expected="the recipe's folder")
+    check_recipe(recipe)
     kept = Result(**{field.name: getattr(result, field.name) for field in fields(Result)})
     text = json.dumps(kept.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     path = recipe / RESULTS / f"{kept.date}-{kept.name}-{_key(kept)}.json"
@@ -71,6 +71,16 @@ def record(result: Result, recipe: Path) -> Path:
             stale.unlink()
     write_whole(recipe / PAGE, results_page(read_results(recipe)))
     return path
+
+
+def check_recipe(recipe: Path) -> None:
+    """Makes sure that results can be kept in a folder; before the hours that they take.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    if not recipe.is_dir():
+        raise DataError("there is no such folder", where=recipe, expected="the recipe's folder")
 
 
 def _key(result: Result) -> str:
@@ -110,7 +120,8 @@ def results_page(results: Sequence[Result]) -> str:
     numbered = list(zip(range(len(results), 0, -1), results, strict=True))
     rows = [_row(number, result) for number, result in numbered]
     tries = [_try(number, result) for number, result in numbered]
-    return "\n".join([f"# Results\n\n{PREFACE}\n{table(COLUMNS, rows)}\n", *tries])
+    page = [f"# Results\n\n{PREFACE}\n{table(COLUMNS, rows)}\n", side_by_side(numbered), *tries]
+    return "\n".join(filter(None, page))
 
 
 def _row(number: int, result: Result) -> Sequence[object]:

@@ -67,6 +67,8 @@ class Result:
 
     name: str
     """Name of the experiment's folder."""
+    comparison: str = ""
+    """The comparison of protocols (`asclf protocols`) that it is one figure of, by its folder."""
     date: str
     """Day of scoring, in UTC, as `2024-12-31`."""
     time: str = ""

@@ -23,10 +23,10 @@ COLUMNS = (
     "minutes",
 )
 NOTE = (
-    "Of several tries the one over most clips stands here, then the longest, then the latest, and\n"
-    "never the best; `tries` links to all, and has the lowest and the highest over as many clips\n"
-    "and epochs. Intervals allow for clips of one recording where recordings are known. `minutes`\n"
-    "are of training, all folds together.\n"
+    "Of several tries the one over most clips stands here, then the longest, then the official\n"
+    "before the nested protocol, then the latest, and never the best; `tries` links to all, and\n"
+    "has the lowest and the highest over as many clips and epochs. Intervals allow for clips of\n"
+    "one recording where recordings are known. `minutes` are of training, all folds together.\n"
 )
 
 
@@ -50,16 +50,14 @@ class Standing:
 def standings(results: Iterable[Result]) -> list[Standing]:
     """The try over most clips of each dataset, model and start; then the longest, then the latest.
 
-    Which of them did best plays no part: that would be a choice made on the test clips.
+    Which of them did best plays no part: that would be a choice made on the test clips. A nested
+    one has trained on fewer clips, and stands where there is no official one.
     """
     tries = defaultdict(list)
     for result in results:
         if result.protocol in HONEST and result.views == 1:
             tries[(result.dataset, result.model, result.init or "")].append(result)
-    return [
-        Standing(max(tries[key], key=lambda r: (_extent(r), r.date, r.time)), tries[key])
-        for key in sorted(tries)
-    ]
+    return [Standing(max(tries[key], key=_precedence), tries[key]) for key in sorted(tries)]
 
 
 def summary_table(recipes: Mapping[str, Sequence[Result]]) -> str:
@@ -77,6 +75,10 @@ def _extent(result: Result) -> tuple[int, int]:
     return result.clips, min(fold.epochs for fold in result.folds)
 
 
+def _precedence(result: Result) -> tuple[tuple[int, int], bool, str, str]:
+    return _extent(result), result.protocol == "official", result.date, result.time
+
+
 def _row(standing: Standing, page: str) -> Sequence[object]:
     result = standing.result
     return (
@@ -87,7 +89,7 @@ def _row(standing: Standing, page: str) -> Sequence[object]:
         result.counted,
         result.headline,
         span_of(result.interval),
-        result.scope,
+        result.scope if result.protocol == "official" else f"{result.scope}, {result.protocol}",
         f"[{standing.range}]({page})",
         f"{result.minutes:.1f}",
     )

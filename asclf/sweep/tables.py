@@ -7,6 +7,7 @@ from pathlib import Path
 
 from asclf.errors import DataError
 from asclf.files import write_whole
+from asclf.score.ledger import check_recipe
 from asclf.sweep.result import SweepResult, summarise
 from asclf.sweep.spec import load_sweep
 
@@ -20,8 +21,7 @@ def keep(result: SweepResult, recipe: Path) -> Path:
     Raises:
         DataError: There is no such folder.
     """
-    if not recipe.is_dir():
-        raise DataError("there is no such folder", where=recipe, expected="the recipe's folder")
+    check_recipe(recipe)
     path = recipe / KEPT / f"{result.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)

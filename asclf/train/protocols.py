@@ -7,7 +7,7 @@ its score on the test clips, and clips of one recording on both sides of the spl
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asclf.config.experiment import ExperimentConfig, load_experiment
@@ -18,26 +18,39 @@ from asclf.data.splits import part_shards
 from asclf.files import write_whole
 from asclf.score.experiment import score_experiment
 from asclf.score.markdown import table
-from asclf.score.protocol import warning_of
-from asclf.score.report import Report
+from asclf.score.report import Report, dataset_of
 from asclf.score.report_page import write_report
-from asclf.score.result import percent
+from asclf.score.side_by_side import HEADER, row
 from asclf.train.progress import Progress
 from asclf.train.run import open_index, train_experiment
 
 USUAL_FOLDS = 10
 """To deal clips to that have no folds: a tenth of them is then scored."""
 
-HEADER = ("protocol", "accuracy", "correct", "95 % interval", "")
+
+@dataclass(frozen=True)
+class Scope:
+    """Which folds are scored, and what the whole dataset has beside the shards."""
+
+    folds: Sequence[int] | None
+    official_folds: int | None
+    missing: str
+
+    def dealt(self, present: Sequence[int]) -> Scope:
+        """As many folds dealt from those present: they are none of the dataset's, but lack some."""
+        absent = sorted({*range(1, (self.official_folds or 0) + 1)} - {*present})
+        told = f"official fold {', '.join(map(str, absent))}" if absent else ""
+        folds = range(1, len(self.folds or (None,)) + 1)
+        return Scope(folds, None, ", ".join(filter(None, [self.missing, told])))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment under one protocol: its folder, what it changes, which folds it scores."""
+    """An experiment under one protocol: its folder, what it changes, what it scores."""
 
     name: str
     overrides: tuple[str, ...]
-    folds: Sequence[int] | None
+    scope: Scope
     leaks: bool = False
 
 
@@ -48,6 +61,8 @@ def compare_protocols(
     *,
     overrides: Sequence[str] = (),
     folds: Sequence[int] | None = None,
+    official_folds: int | None = None,
+    missing: str = "",
     command: str,
     progress: Progress | None = None,
 ) -> dict[str, Report]:
@@ -60,6 +75,8 @@ def compare_protocols(
             `leaky_random`.
         overrides: `key.path=value`, over what the file says.
         folds: Folds to leave out in turn, as many dealt ones for `leaky_random`; `None` takes all.
+        official_folds: How many folds the whole dataset has; `None` takes those in the shards.
+        missing: What else of the dataset the shards lack, in words.
         command: The command line that repeats this.
         progress: Told of every step and epoch.
 
@@ -74,41 +91,39 @@ def compare_protocols(
     folds = folds or index.folds or None
     for fold in (None,) if folds is None else folds:
         part_shards(index, fold, "nested")  # which needs most, and before any training
+    scope = Scope(folds, official_folds, missing)
     reports = {}
-    for plan in _plans(config, index, exp, manifest, folds):
+    for plan in _plans(config, index, exp, manifest, scope):
         each = exp / plan.name
         train_experiment(
             config_path,
             each,
             overrides=[*overrides, *plan.overrides],
-            folds=plan.folds,
+            folds=plan.scope.folds,
             resume=True,
             progress=progress,
             allow_leakage=plan.leaks,
         )
-        reports[plan.name] = _score(each, plan, command)
+        reports[plan.name] = _score(each, plan, dataset_of(config), command)
     write_whole(exp / "protocols.md", table(HEADER, map(row, reports.values())) + "\n")
     return reports
 
 
-def _score(exp: Path, plan: Plan, command: str) -> Report:
-    folds = None if plan.folds is None else list(plan.folds)
-    report, scores = score_experiment(exp, folds, command=command)
+def _score(exp: Path, plan: Plan, dataset: str, command: str) -> Report:
+    """Scores one of the experiments; its report says of which comparison and dataset it is."""
+    found, scores = score_experiment(
+        exp,
+        plan.scope.folds,
+        official_folds=plan.scope.official_folds,
+        missing=plan.scope.missing,
+        command=command,
+    )
+    comparison = exp.resolve().parent.name
+    name = f"{comparison}_{plan.name}"
+    report = replace(found, name=name, comparison=comparison, dataset=dataset)
     scores.save(exp / "scores.npz")
     write_report(report, exp)
     return report
-
-
-def row(report: Report) -> tuple[str, ...]:
-    """A report under the words of `HEADER`."""
-    low, high = report.interval_95
-    return (
-        report.protocol,
-        percent(report.accuracy),
-        f"{report.correct} of {report.clips}",
-        f"{100 * low:.1f} to {100 * high:.1f} %",
-        warning_of(report.protocol),
-    )
 
 
 def _plans(
@@ -116,15 +131,15 @@ def _plans(
     index: ShardIndex,
     exp: Path,
     manifest: Path,
-    folds: Sequence[int] | None,
+    scope: Scope,
 ) -> Iterator[Plan]:
     best = f"train.average_best={config.train.average_best or config.train.average_last}"
     last = ("data.protocol=official", "train.average_best=null", "train.patience=null")
-    yield Plan("official", last, folds)
-    yield Plan("nested", ("data.protocol=nested", best), folds)
-    yield Plan("test_selected", ("data.protocol=test_selected", best), folds)
+    yield Plan("official", last, scope)
+    yield Plan("nested", ("data.protocol=nested", best), scope)
+    yield Plan("test_selected", ("data.protocol=test_selected", best), scope)
     shards = exp / "leaky_random" / "shards"
     dealing = Dealing(len(index.folds) or USUAL_FOLDS, config.seed)
     write_shards(manifest, shards, sample_rate=config.sample_rate, dealing=dealing)
-    dealt = range(1, len(folds or (None,)) + 1)
-    yield Plan("leaky_random", (*last, f"data.shards={shards}"), dealt, leaks=True)
+    own = (*last, f"data.shards={shards}")
+    yield Plan("leaky_random", own, scope.dealt(index.folds), leaks=True)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from asclf.score.protocol import ProtocolName
 from asclf.score.report import Report
 from asclf.score.summary import standings, summary_table
 
@@ -36,13 +38,23 @@ def test_the_best_try_does_not_stand_for_the_others(result: Report) -> None:
 
 
 def test_scores_that_are_too_high_or_of_several_views_do_not_stand(result: Report) -> None:
-    others = [
-        replace(result, protocol="test_selected"),
-        replace(result, protocol="leaky_random"),
-        replace(result, views=5),
-    ]
+    others = [replace(result, protocol=name) for name in get_args(ProtocolName)]
+    others = [each for each in others if each.protocol not in ("official", "nested")]
+    others.append(replace(result, views=5))
+    assert len(others) == 5
     assert standings(others) == []
     assert [standing.result for standing in standings([*others, result])] == [result]
+    assert summary_table({"egs/esc50": others}).count("| esc10") == 0
+
+
+def test_a_nested_try_stands_only_where_there_is_no_official_one_and_says_so(
+    result: Report,
+) -> None:
+    nested = replace(result, protocol="nested", date="2024-02-01")
+    assert standings([nested, result])[0].result == result
+    assert standings([nested, replace(result, clips=4)])[0].result == nested
+    assert "of 1–3, partial, nested |" in summary_table({"egs/esc50": [nested]})
+    assert "nested |" not in summary_table({"egs/esc50": [result]})
 
 
 def test_each_dataset_model_and_start_has_a_row_and_a_link(result: Report) -> None:

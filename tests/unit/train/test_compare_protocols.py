@@ -9,6 +9,7 @@ import pytest
 from asclf.cli.main import main
 from asclf.data.shards import ShardIndex
 from asclf.errors import DataError
+from asclf.score.ledger import read_results
 from asclf.score.report import Report
 from asclf.train.protocols import compare_protocols
 
@@ -44,8 +45,36 @@ def test_four_figures_stand_side_by_side_and_two_are_marked(
     printed = capsys.readouterr().out
     assert all(f"\n{name} " in printed for name in NAMES)
     before = {path: path.stat().st_mtime_ns for path in exp.rglob("final.safetensors")}
-    assert main([*command, "--folds", "2"]) == 0
+    recipe = tmp_path / "recipe"
+    recipe.mkdir()
+    keep = ["--results", str(recipe), "--official-folds", "5"]
+    assert main([*command, "--folds", "2", *keep]) == 0
+    check_what_is_kept(recipe)
     assert before == {path: path.stat().st_mtime_ns for path in exp.rglob("final.safetensors")}
+
+
+def check_what_is_kept(recipe: Path) -> None:
+    kept = {result.protocol: result for result in read_results(recipe)}
+    assert set(kept) == set(NAMES)
+    assert {result.name for result in kept.values()} == {f"exp_{name}" for name in NAMES}
+    assert {result.dataset for result in kept.values()} == {"shards"}
+    assert kept["official"].scope == "single fold 2 of 1–5, partial"
+    assert kept["leaky_random"].scope == "single fold 1 of 1–3, partial"
+    assert kept["leaky_random"].missing == "official fold 3, 5"
+    page = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    table = page.partition("## Protocols side by side")[2].partition("\n## Try")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == list(NAMES)
+    assert ["too high" in row for row in rows] == [False, False, True, True]
+
+
+def test_a_recipe_that_is_not_there_is_refused_before_any_training(
+    toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["protocols", "m.jsonl", "--config", str(toy_config), "--exp", str(tmp_path / "exp")]
+    assert main([*command, "--results", str(tmp_path / "absent")]) == 2
+    assert "absent: there is no such folder" in capsys.readouterr().err
+    assert not (tmp_path / "exp").exists()
 
 
 def test_too_few_folds_are_refused_before_any_training(toy_config: Path, tmp_path: Path) -> None:
