@@ -2,11 +2,13 @@
 
 The file names the experiment and its rows: settings by name, or a grid of values; and folds and
 seeds. Every row is scored on the same clips and tested against the first, or against `baseline`.
-What is done is not done again; a sweep that was cut off goes on where it stopped.
+What is done is not done again; a sweep that was cut off goes on where it stopped. Where weights
+that a row starts from are not there yet, nothing is trained, and the command that makes them told.
 
 Examples:
   asclf sweep conf/sweeps/table4.yaml data.shards=shards/esc10_16000
   asclf sweep conf/sweeps/table4.yaml data.shards=shards/esc10_16000 --jobs 2 --results egs/esc50
+  asclf sweep conf/sweeps/table5_esc10.yaml data.shards=shards/esc10_16000 --row none --results .
 """
 
 from __future__ import annotations
@@ -27,6 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--jobs", type=positive_int, default=1, metavar="N", help="trained at once (default: 1)"
+    )
+    parser.add_argument(
+        "--row",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="train this row alone; may be given several times (default: all rows)",
     )
     parser.add_argument(
         "--results", type=Path, metavar="DIR", help="recipe's folder to keep the figures in"
@@ -54,6 +63,7 @@ def run(options: Namespace) -> int:
             sweep,
             options.exp or Path("exp/sweeps") / sweep.name,
             overrides=options.overrides,
+            rows=options.row,
             jobs=options.jobs,
             command=portable_command(options.command, os.environ),
             asked_to_stop=asked_to_stop,

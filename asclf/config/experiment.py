@@ -183,7 +183,8 @@ class ExperimentConfig:
         """The same experiment, with fixed values for what says where and how fast to compute it.
 
         Two configurations with equal canonical forms ask for the same weights, given the same files
-        to start from.
+        to start from: of those only the name is here, since a folder that was moved is the same.
+        Which bytes they are is a fact of the run, `init_sha256`, and has to be compared as well.
         """
         places = replace(self.data, shards=None, shard_cache=None, cache="none")
         data = replace(places, num_workers=0, worker_timeout_s=1.0, score_batch_size=1)

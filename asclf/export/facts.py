@@ -6,7 +6,7 @@ from asclf.bundle.manifest import TrainingFacts
 from asclf.checkpoint import Checkpoint
 from asclf.score.report import Report
 from asclf.score.result import percent
-from asclf.score.runs import config_sha256
+from asclf.score.runs import DATA, config_sha256, run_files
 
 REPORT = "report.json"
 
@@ -32,7 +32,7 @@ def score_line(checkpoint: Checkpoint) -> str | None:
     if not path.is_file():
         return None
     report = Report.read(path)
-    if report.config_sha256 != config_sha256(checkpoint.config):
+    if not _is_of_this_start(report, checkpoint):
         return None
     if report.folds[0].fold is None:
         return f"{report.line}."
@@ -42,3 +42,16 @@ def score_line(checkpoint: Checkpoint) -> str | None:
         if fold.fold == checkpoint.config.data.test_fold
     ]
     return f"{''.join(own)}The experiment, each fold scored by its own model: {report.line}."
+
+
+def _is_of_this_start(report: Report, checkpoint: Checkpoint) -> bool:
+    """Whether a report is of this configuration, and from the weights that this run started from.
+
+    An older report does not know its start, and a checkpoint that was copied has no run beside it.
+    """
+    if report.config_sha256 != config_sha256(checkpoint.config):
+        return False
+    run = checkpoint.path.parent
+    if report.init_sha256 is None or not (run / DATA).is_file():
+        return True
+    return report.init_sha256 == run_files(run).get("init_sha256")

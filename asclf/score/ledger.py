@@ -37,6 +37,7 @@ COLUMNS = (
     "machine",
     "commit",
 )
+LATER_FACTS = ("init_sha256", "setting_sha256")
 OF_SCORING = ("date", "time", "command", "commit", "machine", "versions")
 PREFACE = (
     "Every try that was scored, the newest first; written by `asclf score EXP --results`, not by\n"
@@ -60,15 +61,14 @@ def record(result: Result, recipe: Path) -> Path:
     """
     check_recipe(recipe)
     kept = Result(**{field.name: getattr(result, field.name) for field in fields(Result)})
-    text = json.dumps(kept.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     path = recipe / RESULTS / f"{kept.date}-{kept.name}-{_key(kept)}.json"
     older = sorted(path.parent.glob(f"*-{_key(kept)}.json"))
-    if older and _is_same_score(kept, Result.read(older[0])):
-        path = older[0]
-    else:
-        write_whole(path, text)
-        for stale in set(older) - {path}:
-            stale.unlink()
+    if older and _is_same_score(kept, before := Result.read(older[0])):
+        path, kept = older[0], _as_scored_in(before, kept)
+    text = json.dumps(kept.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(path, text)
+    for stale in set(older) - {path}:
+        stale.unlink()
     write_whole(recipe / PAGE, results_page(read_results(recipe)))
     return path
 
@@ -90,8 +90,17 @@ def _key(result: Result) -> str:
 
 
 def _is_same_score(new: Result, old: Result) -> bool:
-    """Whether two results differ at most in when, where and by which command they were scored."""
-    return replace(new, **{name: getattr(old, name) for name in OF_SCORING}) == old
+    """Whether two results differ at most in when, where and by which command they were scored.
+
+    What older versions did not keep makes no difference either.
+    """
+    unknown = {name: getattr(old, name) for name in LATER_FACTS if not getattr(old, name)}
+    return replace(_as_scored_in(old, new), **unknown) == old
+
+
+def _as_scored_in(old: Result, new: Result) -> Result:
+    """A score with the command that made it first, and all that is known of it today."""
+    return replace(new, **{name: getattr(old, name) for name in OF_SCORING})
 
 
 def read_results(recipe: Path) -> list[Result]:
@@ -156,7 +165,7 @@ def _facts(result: Result) -> Iterator[str]:
         yield f"Missing: {result.missing}."
     yield f"Weights: {result.weights}."
     if result.init:
-        yield f"Started from {result.init}."
+        yield f"Started from {result.start}."
     if result.views > 1:
         yield f"Of each clip {result.views} views were averaged."
     yield f"Configuration {result.config_sha256[:12]}."

@@ -19,7 +19,7 @@ from asclf.score.intervals import Interval, bootstrap_mean, percentiles, wilson_
 from asclf.score.protocol import ProtocolName
 from asclf.score.provenance import git_commit, this_machine, versions
 from asclf.score.result import FoldScore, MultiLabelScore, Result
-from asclf.score.runs import Run, config_sha256, weights_sha256
+from asclf.score.runs import Run, config_sha256, setting_sha256, weights_sha256
 from asclf.score.scores import Scores
 
 
@@ -99,6 +99,7 @@ def build_report(
         model=config.backbone.entry.name,
         parameters=sum(each.numel() for each in runs[0].checkpoint.model.parameters()),
         init=start_of(config),
+        init_sha256=runs[0].init_sha256,
         protocol=setting.protocol,
         weights=runs[0].weights,
         views=scores.views,
@@ -143,6 +144,7 @@ def _origin(runs: Sequence[Run]) -> dict[str, Any]:
         "time": now.time().isoformat("seconds"),
         "seed": config.seed,
         "config_sha256": config_sha256(config),
+        "setting_sha256": setting_sha256(config),
         "weights_sha256": weights_sha256(runs),
         "commit": _trained_by(runs),
         "machine": this_machine(),
@@ -158,11 +160,15 @@ def start_of(config: ExperimentConfig) -> str | None:
 
 
 def _named(path: str | None) -> str | None:
-    """A file's name, or the experiment and the run where a run's folder is named."""
+    """A file's name, or the experiment and the run where a run's folder is named.
+
+    What a recipe pre-trains is `EXPERIMENT/pretrain/all`, and would be nameless by its last two.
+    """
     if path is None:
         return None
-    parts = Path(path)
-    return parts.stem if parts.suffix else "/".join(parts.parts[-2:])
+    named = Path(path)
+    parts = named.parts[-3:] if named.parent.name == "pretrain" else named.parts[-2:]
+    return named.stem if named.suffix else "/".join(parts)
 
 
 def _trained_by(runs: Sequence[Run]) -> str | None:

@@ -161,7 +161,7 @@ def _facts_text(report: Report) -> str:
     rows: list[Row] = [
         ("dataset", report.dataset or "–"),
         ("model", f"{report.model}, {report.parameters:,} parameters"),
-        ("started from", report.init or "random weights"),
+        ("started from", report.start),
         ("protocol", report.protocol),
         *([("missing", report.missing)] if report.missing else []),
         ("weights", report.weights),

@@ -82,6 +82,9 @@ class Result:
     init: str | None = None
     """The checkpoint that training started from, the teacher that it learnt from, by their names;
     `null` where every weight was drawn and the labels alone were learnt."""
+    init_sha256: str | None = None
+    """Of the checkpoint's file: it tells two starts of one name apart. `null` where there is none,
+    and in results older than this field."""
     protocol: ProtocolName
     """`official`: the dataset's own folds or split, scored by models that never saw them; `nested`:
     as well, with one of the other folds to choose by. The others give figures that are too high."""
@@ -122,6 +125,8 @@ class Result:
     seed: int
     config_sha256: str
     """Of the resolved configuration without the shards' folder and the test fold."""
+    setting_sha256: str = ""
+    """Of the same with seed 0, which tries of several seeds share; nothing in older results."""
     weights_sha256: str
     """Of the scored weight files: two tries are the same try where it is equal."""
     command: str
@@ -156,6 +161,16 @@ class Result:
         if found := self.multi_label:
             return found.interval_by_source_95
         return self.interval_by_source_95 or self.interval_95
+
+    @property
+    def start(self) -> str:
+        """What training started from; weights of one name and other bytes are told apart."""
+        return start_text(self.init, self.init_sha256)
+
+    @property
+    def setting(self) -> str:
+        """The hash of the configuration whatever the seed; an older result's own."""
+        return self.setting_sha256 or self.config_sha256
 
     @property
     def counted(self) -> str:
@@ -203,6 +218,13 @@ class Result:
             DataError: No such file, or it is no result.
         """
         return read_stored(cls, path, "stored result")
+
+
+def start_text(init: str | None, init_sha256: str | None) -> str:
+    """What training started from, for a table."""
+    if init is None:
+        return "random weights"
+    return f"{init} ({init_sha256[:8]})" if init_sha256 else init
 
 
 def percent(share: float) -> str:

@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 class Run:
     """A finished run: its checkpoint, its data, how its training went, and the fold it left out.
 
-    `fold` is `None` where it left out none, and is to be scored on the split `test`.
+    `fold` is `None` where it left out none, and is to be scored on the split `test`. `init_sha256`
+    is of the file that it started from, `None` where every weight was drawn.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class Run:
     fold: int | None
     manifest_hash: str
     summary: Mapping[str, Any]
+    init_sha256: str | None = None
 
     @property
     def has_fold(self) -> bool:
@@ -99,7 +101,17 @@ def read_run(folder: Path) -> Run:
     checkpoint = load_checkpoint(folder)
     fold = checkpoint.config.data.test_fold
     data, summary = _read_json(folder / DATA), _read_json(folder / SUMMARY)
-    return Run(folder, checkpoint, fold, data["manifest_hash"], summary)
+    return Run(folder, checkpoint, fold, data["manifest_hash"], summary, data.get("init_sha256"))
+
+
+def run_files(folder: Path) -> dict[str, str]:
+    """The hashes of the files that a run started from and learnt from, by what they are.
+
+    Raises:
+        CheckpointError: The run does not say what it was trained on.
+    """
+    facts = _read_json(folder / DATA)
+    return {name: value for name, value in facts.items() if name.endswith("_sha256")}
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
@@ -115,7 +127,7 @@ def _read_json(path: Path) -> Mapping[str, Any]:
 
 
 def check_same_experiment(runs: Sequence[Run]) -> None:
-    """Makes sure that all runs were trained by one configuration on one dataset, folds apart.
+    """Makes sure that all were trained by one configuration, from one start, on one dataset.
 
     Raises:
         CheckpointError: Two differ; their scores must not be pooled.
@@ -127,6 +139,12 @@ def check_same_experiment(runs: Sequence[Run]) -> None:
                 f"it was trained by another configuration than {first.folder.name}",
                 where=run.folder,
                 hint="compare their config.yaml; score each alone with --folds",
+            )
+        if run.init_sha256 != first.init_sha256:
+            raise CheckpointError(
+                f"it was trained from other weights than {first.folder.name}",
+                where=run.folder,
+                hint="train all folds from one checkpoint; score each alone with --folds",
             )
         if run.manifest_hash != first.manifest_hash:
             raise CheckpointError(
@@ -141,6 +159,15 @@ def config_sha256(config: ExperimentConfig) -> str:
     config = config.canonical()
     without_fold = replace(config, data=replace(config.data, test_fold=None))
     return hashlib.sha256(without_fold.to_yaml().encode()).hexdigest()
+
+
+def setting_sha256(config: ExperimentConfig) -> str:
+    """The hash that a configuration has in common with the same of every other seed.
+
+    It is that of seed 0, so that a result which keeps only its `config_sha256` has it as well
+    where its seed is 0.
+    """
+    return config_sha256(replace(config, seed=0))
 
 
 def weights_sha256(runs: Sequence[Run]) -> str:

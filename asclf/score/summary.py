@@ -56,7 +56,8 @@ def standings(results: Iterable[Result]) -> list[Standing]:
     tries = defaultdict(list)
     for result in results:
         if result.protocol in HONEST and result.views == 1:
-            tries[(result.dataset, result.model, result.init or "")].append(result)
+            start = result.init or "", result.init_sha256 or ""
+            tries[(result.dataset, result.model, start)].append(result)
     return [Standing(max(tries[key], key=_precedence), tries[key]) for key in sorted(tries)]
 
 
@@ -85,7 +86,7 @@ def _row(standing: Standing, page: str) -> Sequence[object]:
         result.dataset,
         result.model,
         f"{result.parameters:,}" if result.parameters else "",
-        result.init or "random weights",
+        result.start,
         result.counted,
         result.headline,
         span_of(result.interval),

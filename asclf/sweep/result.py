@@ -1,122 +1,19 @@
-"""What came of a sweep: for each row its figures, and how it differs from the baseline."""
+"""Computes what came of a sweep: of each row its figures, and how it differs from the baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from pathlib import Path
-from statistics import stdev
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 
-from asclf.config.component import STRICT
 from asclf.score.compare import align, holm, mcnemar
 from asclf.score.intervals import Interval, bootstrap_mean, wilson_interval
+from asclf.score.kept_sweeps import RowResult, SweepResult, Versus
 from asclf.score.metrics import FloatArray
-from asclf.score.result import Result, read_stored
+from asclf.score.result import Result
 from asclf.score.scores import Scores
-from asclf.sweep.spec import Published, Row, Sweep
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Versus:
-    """How a row differs from the baseline, on the same clips and with the same seeds.
-
-    Attributes:
-        difference: Of the accuracies, the baseline's taken off.
-        interval_95: By the paired cluster bootstrap over recordings, seeds averaged.
-        p: Of McNemar's exact test; only of a single seed, since a clip counts once in it.
-        p_adjusted: The same, allowing for the number of rows (Holm).
-    """
-
-    difference: float
-    interval_95: Interval
-    p: float | None
-    p_adjusted: float | None
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class RowResult:
-    """One row, all its seeds and folds together.
-
-    Attributes:
-        name: What the sweep calls it.
-        settings: What it lays over the experiment.
-        correct: Over all seeds.
-        clips: Over all seeds; each clip counts once for each.
-        interval_95: Of the accuracy: Wilson's for one seed, else the cluster bootstrap's.
-        seeds: The accuracy by seed.
-        folds: Folds that were scored.
-        minutes: Of training, everything together.
-        config_sha256: Of the first seed's configuration.
-        commit: Of the code that trained.
-        machine: That it was trained on, in words.
-        versus: The baseline; nothing for the baseline itself.
-    """
-
-    name: str
-    settings: dict[str, Any]
-    correct: int
-    clips: int
-    interval_95: Interval
-    seeds: dict[int, float]
-    folds: tuple[int, ...]
-    minutes: float
-    config_sha256: str
-    commit: str | None
-    machine: str
-    versus: Versus | None = None
-
-    @property
-    def accuracy(self) -> float:
-        """Over all seeds."""
-        return self.correct / self.clips
-
-    @property
-    def spread(self) -> float | None:
-        """Sample standard deviation over seeds."""
-        return stdev(self.seeds.values()) if len(self.seeds) > 1 else None
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class SweepResult:
-    """A sweep's rows that were run, with what it was.
-
-    Attributes:
-        name: Of its file.
-        title: Heading of its table.
-        column: What it is about among others of one table.
-        protocol: How folds were used.
-        baseline: Name of the row that the others are tested against.
-        planned: Names of all rows, run or not.
-        rows: Those that were run.
-        published: Figures to print beside ours.
-    """
-
-    name: str
-    title: str
-    column: str
-    protocol: str
-    baseline: str
-    planned: tuple[str, ...]
-    rows: tuple[RowResult, ...]
-    published: Published
-
-    def as_dict(self) -> Mapping[str, Any]:
-        """The result as plain values."""
-        return asdict(self)
-
-    @classmethod
-    def read(cls, path: Path) -> SweepResult:
-        """Reads one that was stored as JSON.
-
-        Raises:
-            DataError: No such file, or it is no result of a sweep.
-        """
-        return read_stored(cls, path, "result of a sweep")
-
+from asclf.sweep.spec import Row, Sweep
 
 Scored = Mapping[int, tuple[Result, Scores]]
 """A row's result and scores by seed."""
@@ -165,7 +62,12 @@ def _row(row: Row, scored: Scored) -> RowResult:
         seeds={seed: result.accuracy for seed, result in results.items()},
         folds=tuple(fold.fold for fold in first.folds if fold.fold is not None),
         minutes=sum(result.minutes for result in results.values()),
+        dataset=first.dataset,
+        model=first.model,
+        init=first.init,
+        init_sha256=first.init_sha256,
         config_sha256=first.config_sha256,
+        setting_sha256=first.setting,
         commit=first.commit,
         machine=str(first.machine),
     )

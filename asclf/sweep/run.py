@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from asclf.config.experiment import load_experiment
-from asclf.errors import TrainError
+from asclf.config.experiment import ExperimentConfig, load_experiment
+from asclf.errors import CheckpointError, ConfigError, TrainError
 from asclf.files import write_whole
 from asclf.score.experiment import score_experiment
+from asclf.score.kept_sweeps import SweepResult
 from asclf.score.report import Report
 from asclf.score.report_page import write_report
 from asclf.score.result import Result
-from asclf.score.runs import SUMMARY, config_sha256
+from asclf.score.runs import SUMMARY, config_sha256, run_files
 from asclf.score.scores import Scores
-from asclf.sweep.result import Scored, SweepResult, summarise
+from asclf.sweep.result import Scored, summarise
 from asclf.sweep.spec import Row, Sweep
 from asclf.sweep.table import sweep_table
+from asclf.train.init import init_file
 from asclf.train.jobs import Job, OnLine, places_for, run_jobs
+from asclf.train.run import start_facts
 from asclf.train.stop import AskedToStop
 
 RESULT, TABLE = "sweep.json", "sweep.md"
@@ -36,14 +39,14 @@ class Member:
         seed: The seed.
         exp: The experiment's folder.
         folds: Folds to leave out in turn; `None` for all.
-        config_sha256: Of what it is to be trained by.
+        config: What it is to be trained by.
     """
 
     row: Row
     seed: int
     exp: Path
     folds: tuple[int, ...] | None
-    config_sha256: str
+    config: ExperimentConfig
 
     @property
     def is_scored(self) -> bool:
@@ -54,7 +57,31 @@ class Member:
             return False
         report = Report.read(path)
         wanted, found = self.folds or report.folds_known, {each.fold for each in report.folds}
-        return report.config_sha256 == self.config_sha256 and found == set(wanted)
+        if report.config_sha256 != config_sha256(self.config) or found != set(wanted):
+            return False
+        return all(self._is_from_todays_files(fold) for fold in found)
+
+    @property
+    def lacks(self) -> str | None:
+        """The weights that it starts from, where they are not there."""
+        try:
+            init_file(self.config.init)
+        except CheckpointError:
+            return self.config.init.checkpoint
+        return None
+
+    def _is_from_todays_files(self, fold: int | None) -> bool:
+        """Whether a run started from, and learnt from, the very files that are there now.
+
+        The configuration knows their names alone. A run outlives its files: those that are gone
+        cannot be compared, and its score stands.
+        """
+        data = replace(self.config.data, test_fold=fold)
+        try:
+            wanted = start_facts(replace(self.config, data=data))
+        except CheckpointError:
+            return True
+        return run_files(self.exp / ("all" if fold is None else f"fold{fold}")) == wanted
 
 
 def run_sweep(
@@ -62,6 +89,7 @@ def run_sweep(
     exp: Path,
     *,
     overrides: Sequence[str] = (),
+    rows: Collection[str] = (),
     jobs: int = 1,
     command: str,
     asked_to_stop: AskedToStop,
@@ -73,6 +101,7 @@ def run_sweep(
         sweep: What to run.
         exp: Each row's experiments go into a folder of their own in it.
         overrides: `key.path=value` for every row, such as `data.shards=DIR`; under its settings.
+        rows: Names of the rows to train, where not all.
         jobs: Experiments that are trained at once, in processes of their own.
         command: The command line that repeats this.
         asked_to_stop: Asked again and again.
@@ -82,11 +111,15 @@ def run_sweep(
         What has been scored so far; not all, where it was asked to stop.
 
     Raises:
+        ConfigError: There is no such row.
+        CheckpointError: The weights that a row starts from are not there; nothing is trained.
         TrainError: Some could not be trained; the table of the others is written.
         AsclfError: One cannot be scored.
     """
     members = list(plan(sweep, exp, overrides))
-    waiting = [member for member in members if not member.is_scored]
+    wanted = wanted_rows(sweep, rows)
+    waiting = [each for each in members if each.row.name in wanted and not each.is_scored]
+    check_starts(waiting)
     work = [_job(sweep, member, overrides, jobs) for member in waiting]
     ended = run_jobs(work, places_for(jobs), asked_to_stop=asked_to_stop, on_line=on_line)
     failed = [outcome for outcome in ended if outcome.status != 0]
@@ -112,8 +145,46 @@ def plan(sweep: Sweep, exp: Path, overrides: Sequence[str]) -> Iterator[Member]:
     for seed in sweep.seeds:
         for row in sweep.rows:
             values = [f"seed={seed}", *overrides, *row.overrides]
-            sha256 = config_sha256(load_experiment(sweep.config, values))
-            yield Member(row, seed, exp / row.slug / f"seed{seed}", sweep.folds, sha256)
+            config = load_experiment(sweep.config, values)
+            yield Member(row, seed, exp / row.slug / f"seed{seed}", sweep.folds, config)
+
+
+def wanted_rows(sweep: Sweep, rows: Collection[str]) -> Collection[str]:
+    """The names of the rows to train: those that are asked for, or all.
+
+    Raises:
+        ConfigError: There is no such row.
+    """
+    names = [row.name for row in sweep.rows]
+    for name in rows:
+        if name not in names:
+            raise ConfigError(
+                f"there is no row {name!r}",
+                where=sweep.name,
+                expected=f"one of {', '.join(map(repr, names))}",
+            )
+    return rows or names
+
+
+def check_starts(members: Sequence[Member]) -> None:
+    """Makes sure that the weights are there which rows start from: hours later would be late.
+
+    Raises:
+        CheckpointError: Some are not; says which commands make them.
+    """
+    found = {each.row.name: (each.row, each.lacks) for each in members}
+    lacking = [(row, weights) for row, weights in found.values() if weights]
+    if not lacking:
+        return
+    told = [
+        f"{row.name!r} needs {weights}" + (f", made by `{row.made_by}`" if row.made_by else "")
+        for row, weights in lacking
+    ]
+    raise CheckpointError(
+        f"the weights to start from are missing: {'; '.join(told)}",
+        expected="a checkpoint or a run's folder, seen from the current folder",
+        hint="make them first, or train other rows alone: --row NAME",
+    )
 
 
 def collect(sweep: Sweep, members: Sequence[Member]) -> SweepResult:

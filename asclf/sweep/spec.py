@@ -16,7 +16,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from asclf.config.experiment import load_experiment
 from asclf.config.merge import load_layers
 from asclf.config.yaml import Mark, Node
 from asclf.errors import ConfigError
+from asclf.score.kept_sweeps import Published
 
 Settings = Mapping[str, Any]
 """Values by their `key.path`, as on the command line."""
@@ -40,23 +41,12 @@ KEYS = (
     "set",
     "rows",
     "grid",
+    "made_by",
     "folds",
     "seeds",
     "baseline",
     "published",
 )
-
-
-@component_config
-class Published:
-    """What a paper reports."""
-
-    source: str = ""
-    """Where: the paper and its table."""
-    column: str = ""
-    """On what: the dataset, where it is another than ours."""
-    accuracy: dict[str, float] = Field(default_factory=dict)
-    """Percent, by the name of the row; a row that we do not have is printed as well."""
 
 
 @component_config
@@ -75,6 +65,8 @@ class _Options:
     """Settings by the name of the row."""
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     """Values by key: each combination is a row of its own, after `rows`."""
+    made_by: dict[str, str] = Field(default_factory=dict)
+    """The command that makes the weights which a row starts from, by the name of the row."""
     folds: tuple[NonNegativeInt, ...] | None = None
     """Folds to leave out in turn; `null` takes all that the shards hold."""
     seeds: tuple[NonNegativeInt, ...] = (0,)
@@ -92,10 +84,12 @@ class Row:
     Attributes:
         name: What the table calls it.
         settings: Laid over the experiment.
+        made_by: The command that makes the weights which it starts from, where it names any.
     """
 
     name: str
     settings: Settings
+    made_by: str = ""
 
     @property
     def slug(self) -> str:
@@ -173,7 +167,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
 
 def _rows(options: _Options) -> Iterator[Row]:
     for name, settings in options.rows.items():
-        yield Row(name, {**options.set, **settings})
+        yield Row(name, {**options.set, **settings}, options.made_by.get(name, ""))
     if options.grid:
         for values in itertools.product(*options.grid.values()):
             settings = dict(zip(options.grid, values, strict=True))
@@ -199,12 +193,18 @@ def _check_rows(rows: tuple[Row, ...], options: _Options, root: Node) -> None:
     )
     if twice is not None:
         raise ConfigError(f"two rows are called {twice!r}", where=_mark(root, "rows"))
-    if options.baseline is not None and options.baseline not in names:
-        raise ConfigError(
-            f"there is no row {options.baseline!r}",
-            where=_mark(root, "baseline"),
-            expected=f"one of {', '.join(map(repr, names))}",
-        )
+    _check_names([options.baseline] if options.baseline else [], names, root, "baseline")
+    _check_names(options.made_by, names, root, "made_by")
+
+
+def _check_names(wanted: Iterable[str], names: Sequence[str], root: Node, key: str) -> None:
+    for name in wanted:
+        if name not in names:
+            raise ConfigError(
+                f"there is no row {name!r}",
+                where=_mark(root, key),
+                expected=f"one of {', '.join(map(repr, names))}",
+            )
 
 
 def _check_seeds(path: Path, settings: Sequence[str]) -> None:

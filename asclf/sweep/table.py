@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from asclf.score.kept_sweeps import RowResult, SweepResult
 from asclf.score.markdown import table
 from asclf.score.result import percent
-from asclf.sweep.result import RowResult, SweepResult
 
 NOT_RUN = ""
 

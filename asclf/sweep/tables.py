@@ -7,12 +7,12 @@ from pathlib import Path
 
 from asclf.errors import DataError
 from asclf.files import write_whole
+from asclf.score.kept_sweeps import KEPT, SweepResult
 from asclf.score.ledger import check_recipe
-from asclf.sweep.result import SweepResult, summarise
+from asclf.sweep.result import summarise
 from asclf.sweep.spec import load_sweep
 
 SWEEPS = Path("conf/sweeps")
-KEPT = Path("results/sweeps")
 
 
 def keep(result: SweepResult, recipe: Path) -> Path:

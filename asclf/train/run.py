@@ -196,7 +196,7 @@ def plan_run(config: ExperimentConfig, index: ShardIndex, exp: Path, fold: int |
     name = "all" if fold is None else f"fold{fold}"
     config = replace(config, data=replace(config.data, test_fold=fold))
     facts = data_facts(index, parts.train, parts.validation)
-    data = {**facts, **init_facts(config.init), **objective_facts(config)}
+    data = {**facts, **start_facts(config)}
     return Run(config, data, RunFolder(exp / name), parts)
 
 
@@ -213,6 +213,15 @@ def check_validation(config: ExperimentConfig, parts: Parts) -> None:
                 expected="`data.protocol: nested`, or shards of the split `validation`",
                 hint="choosing an epoch by the clips that are scored makes the score too good",
             )
+
+
+def start_facts(config: ExperimentConfig) -> dict[str, str]:
+    """What a run remembers of all files that it starts from and learns from.
+
+    Raises:
+        CheckpointError: One of them is not there.
+    """
+    return {**init_facts(config.init), **objective_facts(config)}
 
 
 def objective_facts(config: ExperimentConfig) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from asclf.checkpoint import Checkpoint, load_checkpoint
 from asclf.data.labels import LabelMap
 from asclf.export.facts import score_line, training_facts
-from asclf.score.report import Setting, build_report
+from asclf.score.report import Report, Setting, build_report
 from asclf.score.report_page import write_report
 from asclf.score.runs import Run
 from asclf.score.scores import Scores, one_hot
@@ -61,3 +62,16 @@ def test_the_report_of_another_configuration_says_nothing_of_these_weights(
 
 def test_without_a_report_there_is_no_score(tiny_run: Path) -> None:
     assert score_line(load_checkpoint(tiny_run)) is None
+
+
+def test_the_report_of_another_start_says_nothing_of_these_weights(
+    exp: Path, checkpoint: Checkpoint
+) -> None:
+    report = replace(Report.read(exp / "report.json"), init_sha256="ab" * 32)
+    write_report(report, exp)
+    assert score_line(checkpoint) is not None  # of a copy that does not say what it started from
+    data = exp / "fold1" / "data.json"
+    data.write_text(json.dumps({"init_sha256": "ab" * 32}), encoding="utf-8")
+    assert score_line(checkpoint) is not None
+    data.write_text(json.dumps({"init_sha256": "cd" * 32}), encoding="utf-8")
+    assert score_line(checkpoint) is None

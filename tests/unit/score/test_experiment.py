@@ -20,7 +20,7 @@ from asclf.score.calibration import fit_temperature
 from asclf.score.experiment import score_experiment
 from asclf.score.predict import score_run
 from asclf.score.report_page import to_markdown
-from asclf.score.runs import config_sha256, find_runs, read_run
+from asclf.score.runs import config_sha256, find_runs, read_run, setting_sha256
 
 
 def rewrite_config(run: Path, config: ExperimentConfig) -> None:
@@ -104,6 +104,25 @@ def test_shards_written_anew_from_another_manifest_are_not_scored(tiny_experimen
     (tiny_experiment / "fold2" / "data.json").write_text(other, encoding="utf-8")
     with pytest.raises(DataError, match="made from another manifest"):
         score_experiment(tiny_experiment, [2], command="x")
+
+
+def test_runs_from_other_weights_of_one_name_are_not_pooled(tiny_experiment: Path) -> None:
+    for fold, sha256 in ((1, "ab" * 32), (2, "cd" * 32)):
+        path = tiny_experiment / f"fold{fold}" / "data.json"
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({**facts, "init_sha256": sha256}), encoding="utf-8")
+    with pytest.raises(CheckpointError, match="from other weights than fold1"):
+        score_experiment(tiny_experiment, command="x")
+    report, _ = score_experiment(tiny_experiment, [2], command="x")
+    assert report.init_sha256 == "cd" * 32
+
+
+def test_seeds_of_one_configuration_have_a_setting_in_common(tiny_experiment: Path) -> None:
+    config = config_of(tiny_experiment / "fold1")
+    other = replace(config, train=replace(config.train, epochs=3))
+    assert setting_sha256(replace(config, seed=9)) == setting_sha256(config)
+    assert setting_sha256(config) == config_sha256(replace(config, seed=0))
+    assert setting_sha256(other) != setting_sha256(config)
 
 
 def test_configuration_hash_ignores_the_fold_and_the_folder_of_shards(

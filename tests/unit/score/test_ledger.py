@@ -55,6 +55,22 @@ def test_scoring_the_same_weights_later_keeps_the_command_that_made_them(
     assert tree(recipe) == once
 
 
+def test_scoring_an_older_result_again_adds_what_it_did_not_know_and_keeps_its_command(
+    make_report: ReportMaker, recipe: Path
+) -> None:
+    known = replace(make_report(), init="mn04", init_sha256="ab" * 32)
+    path = record(replace(known, date="2024-01-01", command="bash run.sh"), recipe)
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    for fact in ("init_sha256", "setting_sha256"):
+        del stored[fact]
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    assert read_results(recipe)[0].start == "mn04"
+    assert record(replace(known, date="2024-01-02", command="asclf score x"), recipe) == path
+    (kept,) = read_results(recipe)
+    assert (kept.date, kept.command) == ("2024-01-01", "bash run.sh")
+    assert (kept.start, kept.setting) == ("mn04 (abababab)", known.setting_sha256)
+
+
 def test_changed_score_of_the_same_weights_replaces(make_report: ReportMaker, recipe: Path) -> None:
     record(replace(make_report(), date="2024-01-01"), recipe)
     path = record(replace(make_report([[4, 0], [0, 4]]), date="2024-01-02"), recipe)

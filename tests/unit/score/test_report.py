@@ -141,6 +141,7 @@ def _labels() -> object:
         ("", None),
         ("init: {checkpoint: weights/mn04.safetensors}", "mn04"),
         ("init: {checkpoint: exp/big/fold1}", "big/fold1"),
+        ("init: {checkpoint: exp/big_from_x/pretrain/all}", "big_from_x/pretrain/all"),
         ("objective: {type: distill, teacher: exp/big}", "taught by exp/big"),
         (
             "init: {checkpoint: a.safetensors}\nobjective: {type: distill, teacher: b.safetensors}",

@@ -57,6 +57,14 @@ def test_a_nested_try_stands_only_where_there_is_no_official_one_and_says_so(
     assert "nested |" not in summary_table({"egs/esc50": [result]})
 
 
+def test_weights_of_one_name_and_other_bytes_are_other_starts(result: Report) -> None:
+    starts = [replace(result, init="mn04", init_sha256=letter * 64) for letter in "ab"]
+    starts.append(replace(result, init="mn04"))  # an older result, which does not know
+    text = summary_table({"egs/esc50": starts})
+    rows = [line.split(" | ")[3] for line in text.splitlines() if line.startswith("| esc10")]
+    assert rows == ["mn04", "mn04 (aaaaaaaa)", "mn04 (bbbbbbbb)"]
+
+
 def test_each_dataset_model_and_start_has_a_row_and_a_link(result: Report) -> None:
     results = [
         result,

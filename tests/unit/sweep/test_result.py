@@ -11,10 +11,11 @@ import pytest
 from asclf.data.labels import LabelMap
 from asclf.score.compare import mcnemar
 from asclf.score.intervals import wilson_interval
+from asclf.score.kept_sweeps import Published, SweepResult
 from asclf.score.result import FoldScore, Result
 from asclf.score.scores import Scores
-from asclf.sweep.result import SweepResult, summarise
-from asclf.sweep.spec import Published, Row, Sweep
+from asclf.sweep.result import summarise
+from asclf.sweep.spec import Row, Sweep
 from asclf.sweep.table import paper_table, sweep_table
 from asclf.sweep.tables import keep, results_of_table
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from asclf.cli.main import main
+from asclf.score.kept_sweeps import SweepResult
 from asclf.sweep import run
-from asclf.sweep.result import SweepResult
 from asclf.sweep.spec import load_sweep
 from asclf.train.jobs import Job, Outcome
 

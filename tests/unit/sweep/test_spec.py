@@ -69,6 +69,10 @@ def test_a_row_may_be_another_component(write: Path) -> None:
             "there is no row 'b'; expected one of 'a'",
         ),
         ("config: base.yaml\nrows: {a: {train.epochz: 3}}", "unknown key 'epochz'"),
+        (
+            "config: base.yaml\nrows: {a: {}}\nmade_by: {b: make b}",
+            "there is no row 'b'; expected one of 'a'",
+        ),
         ("config: none.yaml\nrows: {a: {}}", r"none\.yaml"),
         ("config: base.yaml\nrows: {a: {seed: 1}}", "`seed` is set for a row; expected `seeds`"),
     ],
