@@ -1,15 +1,16 @@
 """Tables of results: of one experiment on the terminal, of all in the documents.
 
     python tools/results_table.py egs/synth/exp/synth    # prints its score, size and latency
-    python tools/results_table.py                        # writes every RESULTS.md, and the README
+    python tools/results_table.py                        # writes every page of results
 
-The README has its table between two comments, and what stands between them is replaced:
+Those are RESULTS.md and EXPERIMENTS.md of every recipe with results, and the README. The README has
+its table between two comments, and what stands between them is replaced:
 
     <!-- results -->
     <!-- end -->
 
-Both come from the results that `asclf score --results` keeps in egs/*/results/. Nobody types a
-figure, and a test fails where a page says something else than they do.
+All come from what `--results` of `asclf score`, `asclf protocols` and `asclf sweep` keeps in
+egs/*/results/. Nobody types a figure, and a test fails where a page says something else.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from rich.table import Table
 
 from asclf.bundle.folder import MODEL
 from asclf.edge.bench import BenchResult
-from asclf.score.ledger import PAGE, read_results, recipes_with_results, results_page
+from asclf.score.ledger import pages_of, read_results, recipes_with_results
 from asclf.score.report import Report
 from asclf.score.result import Result, percent, span_of
 from asclf.score.summary import summary_table
@@ -48,7 +49,7 @@ def pages() -> dict[Path, str]:
     """Every page with results, and what it should say."""
     readme = ROOT / "README.md"
     recipes = recipes_with_results(ROOT / "egs")
-    texts = {recipe / PAGE: results_page(read_results(recipe)) for recipe in recipes}
+    texts = {path: text for recipe in recipes for path, text in pages_of(recipe).items()}
     return {**texts, readme: filled(readme.read_text(encoding="utf-8"))}
 
 

@@ -3,8 +3,8 @@
 Where the dataset has a split in place of folds, the run `all` is scored on the split `test`.
 
 Writes report.json, report.md, confusion.png, reliability.png and scores.npz (the logits of every
-clip) into EXP. With --results the score is also kept in a recipe's folder, whose RESULTS.md is
-written anew. docs/scores.md says what each number means.
+clip) into EXP. With --results the score is also kept in a recipe's folder, whose RESULTS.md and
+EXPERIMENTS.md are written anew. docs/scores.md says what each number means.
 
 Examples:
   asclf score exp/esc10

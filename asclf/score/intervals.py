@@ -18,11 +18,12 @@ BLOCK = 4_000_000
 """Most numbers that are drawn at once, so that memory stays bounded."""
 
 
-def wilson_interval(correct: int, clips: int, level: float = 0.95) -> Interval:
+def wilson_interval(correct: float, clips: float, level: float = 0.95) -> Interval:
     """The score interval of a proportion: all p that a two-sided normal test does not reject.
 
     It stays inside [0, 1] and is never empty, at 0 or n correct as well. Clips count as
-    independent; those cut from one recording are not, and `bootstrap_mean` allows for that.
+    independent; those cut from one recording are not, and `bootstrap_mean` allows for that. Where
+    clips were scored several times, `correct` may be the mean.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference",
     J. Am. Stat. Assoc. 22, 209–212; as recommended for small n by Brown, Cai and DasGupta 2001,

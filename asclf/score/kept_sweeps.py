@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from asclf.config.component import STRICT, component_config
 from asclf.score.intervals import Interval
+from asclf.score.protocol import warning_of
 from asclf.score.result import read_stored
 
 KEPT = Path("results/sweeps")
@@ -128,6 +129,11 @@ class SweepResult:
     planned: tuple[str, ...]
     rows: tuple[RowResult, ...]
     published: Published
+
+    @property
+    def warning(self) -> str:
+        """Why its figures are too high; nothing where no row was chosen on what is scored."""
+        return warning_of(self.protocol)
 
     def as_dict(self) -> Mapping[str, Any]:
         """The result as plain values."""

@@ -1,8 +1,8 @@
-"""The ledger of a recipe: every try that was scored, kept as JSON, and RESULTS.md made from them.
+"""The ledger of a recipe: every try that was scored, kept as JSON, and the pages made from them.
 
-Nothing in RESULTS.md is typed by hand. A try is known by the hash of its weights: training again
-adds an entry, and scoring the same weights again leaves it as it is, with the command that made
-them, unless the score has changed.
+RESULTS.md lists them by time, EXPERIMENTS.md by configuration. Nothing in them is typed by hand. A
+try is known by the hash of its weights: training again adds an entry, and scoring the same weights
+again leaves it as it is, with the command that made them, unless the score has changed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 
 from asclf.errors import DataError
 from asclf.files import write_whole
+from asclf.score import experiments
+from asclf.score.kept_sweeps import read_sweeps
 from asclf.score.markdown import code, section, table
 from asclf.score.result import Result, percent, span_of
 from asclf.score.side_by_side import side_by_side
@@ -47,7 +49,7 @@ PREFACE = (
 
 
 def record(result: Result, recipe: Path) -> Path:
-    """Keeps a result in a recipe's folder and writes its RESULTS.md anew.
+    """Keeps a result in a recipe's folder and writes its pages anew.
 
     Args:
         result: A result or a report, of which only the result is kept.
@@ -69,8 +71,33 @@ def record(result: Result, recipe: Path) -> Path:
     write_whole(path, text)
     for stale in set(older) - {path}:
         stale.unlink()
-    write_whole(recipe / PAGE, results_page(read_results(recipe)))
+    write_pages(recipe)
     return path
+
+
+def write_pages(recipe: Path) -> None:
+    """Writes RESULTS.md and EXPERIMENTS.md from what is kept.
+
+    Raises:
+        DataError: Something of it is broken.
+    """
+    for path, text in pages_of(recipe).items():
+        write_whole(path, text)
+
+
+def pages_of(recipe: Path) -> dict[Path, str]:
+    """The pages of a recipe's results, and what they should say.
+
+    Raises:
+        DataError: What is kept is broken.
+    """
+    results = read_results(recipe)
+    return {
+        recipe / PAGE: results_page(results),
+        recipe / experiments.PAGE: experiments.experiments_page(
+            numbered(results), read_sweeps(recipe)
+        ),
+    }
 
 
 def check_recipe(recipe: Path) -> None:
@@ -121,15 +148,24 @@ def recipes_with_results(folder: Path) -> list[Path]:
         folder: The folder `egs`.
     """
     recipes = (path for path in folder.glob("*/") if path.is_dir())
-    return sorted(each for each in recipes if (each / RESULTS).is_dir() or (each / PAGE).is_file())
+    return sorted(
+        each
+        for each in recipes
+        if any((each / name).exists() for name in (RESULTS, PAGE, experiments.PAGE))
+    )
+
+
+def numbered(results: Sequence[Result]) -> list[tuple[int, Result]]:
+    """Results, the newest first, with the numbers of their tries: the oldest is 1."""
+    return list(zip(range(len(results), 0, -1), results, strict=True))
 
 
 def results_page(results: Sequence[Result]) -> str:
     """The text of RESULTS.md."""
-    numbered = list(zip(range(len(results), 0, -1), results, strict=True))
-    rows = [_row(number, result) for number, result in numbered]
-    tries = [_try(number, result) for number, result in numbered]
-    page = [f"# Results\n\n{PREFACE}\n{table(COLUMNS, rows)}\n", side_by_side(numbered), *tries]
+    found = numbered(results)
+    rows = [_row(number, result) for number, result in found]
+    tries = [_try(number, result) for number, result in found]
+    page = [f"# Results\n\n{PREFACE}\n{table(COLUMNS, rows)}\n", side_by_side(found), *tries]
     return "\n".join(filter(None, page))
 
 

@@ -32,8 +32,11 @@ def protocol_of(config: ExperimentConfig, index: ShardIndex) -> ProtocolName:
     return cast(ProtocolName, "leaky_random" if chosen == "official" else f"leaky_random, {chosen}")
 
 
-def warning_of(protocol: ProtocolName) -> str:
-    """What has to stand beside every score by a protocol; nothing beside an honest one's."""
+def warning_of(protocol: str) -> str:
+    """What has to stand beside every score by a protocol, or by several, joined with a comma.
+
+    Nothing beside an honest one's.
+    """
     found = [WARNINGS[word] for word in protocol.split(", ") if word in WARNINGS]
     return f"too high: {', '.join(found)}" if found else ""
 

@@ -55,7 +55,8 @@ def git_commit() -> str | None:
     if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None
     commit = _git(package, "rev-parse", "--short=12", "HEAD")
-    without_results = (":/", ":(exclude,top)egs/*/results", ":(exclude,top)egs/*/RESULTS.md")
+    written = ("results", "RESULTS.md", "EXPERIMENTS.md")
+    without_results = (":/", *(f":(exclude,top)egs/*/{name}" for name in written))
     changes = _git(package, "status", "--porcelain", "--untracked-files=no", "--", *without_results)
     return f"{commit}+changes" if commit and changes else commit
 

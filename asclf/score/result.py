@@ -195,7 +195,7 @@ class Result:
     def scope(self) -> str:
         """Which folds were scored, and what is missing."""
         scored = sorted({score.fold for score in self.folds if score.fold is not None})
-        text = f"{_folds(scored)} of {_span(self.folds_known)}" if scored else "split test"
+        text = f"{_folds(scored)} of {fold_span(self.folds_known)}" if scored else "split test"
         if self.clips_skipped:
             text += f", {self.clips_skipped} clips skipped"
         return f"{text}, partial" if self.partial else text
@@ -239,10 +239,11 @@ def span_of(interval: Interval) -> str:
 
 
 def _folds(folds: Sequence[int]) -> str:
-    return f"{'single fold' if len(folds) == 1 else 'folds'} {_span(folds)}"
+    return f"{'single fold' if len(folds) == 1 else 'folds'} {fold_span(folds)}"
 
 
-def _span(folds: Sequence[int]) -> str:
+def fold_span(folds: Sequence[int]) -> str:
+    """Fold numbers in their order, as `1–4` or `1, 3`."""
     whole = list(range(folds[0], folds[-1] + 1))
     if len(folds) > 2 and list(folds) == whole:
         return f"{folds[0]}–{folds[-1]}"

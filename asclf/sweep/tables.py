@@ -8,7 +8,7 @@ from pathlib import Path
 from asclf.errors import DataError
 from asclf.files import write_whole
 from asclf.score.kept_sweeps import KEPT, SweepResult
-from asclf.score.ledger import check_recipe
+from asclf.score.ledger import check_recipe, write_pages
 from asclf.sweep.result import summarise
 from asclf.sweep.spec import load_sweep
 
@@ -16,7 +16,7 @@ SWEEPS = Path("conf/sweeps")
 
 
 def keep(result: SweepResult, recipe: Path) -> Path:
-    """Keeps a sweep's figures in a recipe's folder; gives the file.
+    """Keeps a sweep's figures in a recipe's folder, writes its pages anew, and gives the file.
 
     Raises:
         DataError: There is no such folder.
@@ -26,6 +26,7 @@ def keep(result: SweepResult, recipe: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
     write_whole(path, text + "\n")
+    write_pages(recipe)
     return path
 
 

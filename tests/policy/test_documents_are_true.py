@@ -42,7 +42,7 @@ def test_pages_are_found() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_link_into_the_tree_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
-        if target != "RESULTS.md":  # written with the first score
+        if target not in ("RESULTS.md", "EXPERIMENTS.md"):  # written with the first score
             assert (page.parent / target).exists(), f"{page}: {target}"
 
 

@@ -46,12 +46,14 @@ def make_result(stored_result: Result) -> Callable[..., Result]:
 @pytest.fixture
 def stored_result() -> Result:
     machine = {"cpu": "none", "cores": 1, "accelerator": None}
+    counts = {"epochs": 1, "steps": 1, "clips_skipped": 0}
+    fold = {"fold": 1, "correct": 0, "clips": 80, "accuracy": 0.0, "minutes": 0.0, **counts}
     values = {
         "name": "x", "date": "2024-12-31", "protocol": "official", "weights": "last", "correct": 0,
         "clips": 80, "accuracy": 0.0, "interval_95": (0.1, 0.9), "fold_mean": 0.0,
-        "fold_std": None, "macro_f1": 0.0, "folds": (), "folds_known": (), "clips_skipped": 0,
-        "partial": False, "seed": 0, "config_sha256": "", "weights_sha256": "", "command": "",
-        "commit": None, "machine": machine, "minutes": 0.0, "versions": {},
+        "fold_std": None, "macro_f1": 0.0, "folds": (fold,), "folds_known": (1,),
+        "clips_skipped": 0, "partial": False, "seed": 0, "config_sha256": "", "weights_sha256": "",
+        "command": "", "commit": None, "machine": machine, "minutes": 0.0, "versions": {},
     }  # fmt: skip
     return pydantic.TypeAdapter(Result).validate_json(json.dumps(values))
 
@@ -73,6 +75,7 @@ def test_of_each_model_the_newest_score_on_most_clips_counts_if_it_is_fair(
 ) -> None:
     chosen = make_result("small", 60, date="2025-01-02")
     others = [
+        make_result("small", 65, date="2025-01-05", protocol="nested"),
         make_result("small", 61, date="2025-01-01"),
         make_result("small", 40, clips=40, date="2025-01-03"),
         make_result("small", 80, protocol="leaky_random", date="2025-01-03"),

@@ -32,7 +32,8 @@ def test_recording_twice_changes_nothing(make_report: ReportMaker, recipe: Path)
     once = tree(recipe)
     record(report, recipe)
     assert tree(recipe) == once
-    assert len(once) == 2
+    assert {Path(name).suffix for name in once} == {".json", ".md"}
+    assert len(once) == 3  # RESULTS.md, EXPERIMENTS.md, and the result
 
 
 def test_every_try_has_a_row_and_its_command(make_report: ReportMaker, recipe: Path) -> None:

@@ -50,7 +50,7 @@ def git(folder: Path, *arguments: str) -> None:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout of its own that the package seems to run from."""
-    for name in ("asclf/__init__.py", "egs/x/RESULTS.md", "egs/x/run.sh"):
+    for name in ("asclf/__init__.py", "egs/x/RESULTS.md", "egs/x/EXPERIMENTS.md", "egs/x/run.sh"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("", encoding="utf-8")
     git(tmp_path, "init", "-q")
@@ -65,6 +65,7 @@ def test_commit_is_marked_where_a_file_differs(checkout: Path) -> None:
     assert clean is not None
     assert len(clean) == 12
     (checkout / "egs/x/RESULTS.md").write_text("a result", encoding="utf-8")
+    (checkout / "egs/x/EXPERIMENTS.md").write_text("a result", encoding="utf-8")
     assert provenance.git_commit() == clean
     (checkout / "egs/x/run.sh").write_text("echo", encoding="utf-8")
     assert provenance.git_commit() == f"{clean}+changes"

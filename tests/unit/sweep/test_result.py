@@ -121,6 +121,10 @@ def test_figures_are_kept_in_the_recipe_and_read_again(tmp_path: Path) -> None:
     found = summarise(SWEEP, {"base": {0: scored(10)}, "better": {0: scored(18)}})
     path = keep(found, tmp_path)
     assert SweepResult.read(path) == found
+    assert "| table9: base, table9: better |" in (tmp_path / "EXPERIMENTS.md").read_text(
+        encoding="utf-8"
+    )
+    assert (tmp_path / "RESULTS.md").is_file()
     (tmp_path / "x.yaml").write_text("backbone: {type: tdnn}")
     sweeps = tmp_path / "conf" / "sweeps"
     sweeps.mkdir(parents=True)
