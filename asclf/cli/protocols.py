@@ -18,6 +18,7 @@ Examples:
 from __future__ import annotations
 
 import os
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -65,22 +66,28 @@ def run(options: Namespace) -> int:
     from asclf.score.provenance import portable_command
     from asclf.score.side_by_side import HEADER, row
     from asclf.train.protocols import compare_protocols
+    from asclf.train.stop import StoppedError, stop_on_signals
 
     if options.results:
         check_recipe(options.results)
     keep_freed_memory()
-    with training_bars() as bars:
-        reports = compare_protocols(
-            options.config,
-            options.exp,
-            options.manifest,
-            overrides=options.overrides,
-            folds=options.folds,
-            official_folds=options.official_folds,
-            missing=options.missing,
-            command=portable_command(options.command, os.environ),
-            progress=bars,
-        )
+    try:
+        with stop_on_signals() as asked_to_stop, training_bars() as bars:
+            reports = compare_protocols(
+                options.config,
+                options.exp,
+                options.manifest,
+                overrides=options.overrides,
+                folds=options.folds,
+                official_folds=options.official_folds,
+                missing=options.missing,
+                command=portable_command(options.command, os.environ),
+                progress=bars,
+                asked_to_stop=asked_to_stop,
+            )
+    except StoppedError as stopped:
+        print(f"{stopped.where}: {stopped.what}; the same command goes on", file=sys.stderr)
+        return stopped.status
     table = Table(*HEADER, box=None, pad_edge=False)
     for report in reports.values():
         table.add_row(*row(report))

@@ -23,6 +23,7 @@ from asclf.score.report_page import write_report
 from asclf.score.side_by_side import HEADER, row
 from asclf.train.progress import Progress
 from asclf.train.run import open_index, train_experiment
+from asclf.train.stop import AskedToStop, never
 
 USUAL_FOLDS = 10
 """To deal clips to that have no folds: a tenth of them is then scored."""
@@ -65,6 +66,7 @@ def compare_protocols(
     missing: str = "",
     command: str,
     progress: Progress | None = None,
+    asked_to_stop: AskedToStop = never,
 ) -> dict[str, Report]:
     """Trains and scores a model under each protocol; what is done already is not done again.
 
@@ -79,11 +81,13 @@ def compare_protocols(
         missing: What else of the dataset the shards lack, in words.
         command: The command line that repeats this.
         progress: Told of every step and epoch.
+        asked_to_stop: Asked before every step whether to leave off there.
 
     Returns:
         The reports by the protocols' names. They are also written, with a table of them.
 
     Raises:
+        StoppedError: It was asked to stop; the same call goes on from there.
         AsclfError: The configuration, the data or the folders cannot be used.
     """
     config = load_experiment(config_path, overrides)
@@ -102,6 +106,7 @@ def compare_protocols(
             folds=plan.scope.folds,
             resume=True,
             progress=progress,
+            asked_to_stop=asked_to_stop,
             allow_leakage=plan.leaks,
         )
         reports[plan.name] = _score(each, plan, dataset_of(config), command)

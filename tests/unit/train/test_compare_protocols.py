@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from asclf.errors import DataError
 from asclf.score.ledger import read_results
 from asclf.score.report import Report
 from asclf.train.protocols import compare_protocols
+from asclf.train.stop import StoppedError
 
 NAMES = ("official", "nested", "test_selected", "leaky_random")
 
@@ -81,3 +83,21 @@ def test_too_few_folds_are_refused_before_any_training(toy_config: Path, tmp_pat
     with pytest.raises(DataError, match="no clip is left to train on"):
         compare_protocols(toy_config, tmp_path / "exp", tmp_path / "m.jsonl", command="x")
     assert not (tmp_path / "exp").exists()
+
+
+def test_it_stops_between_steps_and_goes_on_from_there(
+    quick_config: Path, three_folds: Path, tmp_path: Path
+) -> None:
+    exp, manifest = tmp_path / "exp", three_folds.parent / "manifest.jsonl"
+    steps = iter([0, 0, 0, signal.SIGTERM])
+    with pytest.raises(StoppedError, match="stopped after 3 of"):
+        compare_protocols(
+            quick_config,
+            exp,
+            manifest,
+            folds=[2],
+            command="",
+            asked_to_stop=lambda: next(steps),
+        )
+    assert (exp / "official" / "fold2" / "resume.safetensors").is_file()
+    assert not (exp / "nested").exists()
