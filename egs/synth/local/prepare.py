@@ -130,13 +130,20 @@ def rms(signal: Signal) -> float:
 
 
 def make_audio(out: Path, clips_per_class: int, *, is_multi: bool = False) -> None:
-    """Writes `FOLD-LABEL+LABEL-NUMBER.wav` for every clip, the folds in turn."""
+    """Writes `FOLD-LABEL+LABEL-NUMBER.wav` for every clip, the folds in turn.
+
+    Clips that an earlier call made, of more of them, are deleted: the manifest lists what is there.
+    """
     out.mkdir(parents=True, exist_ok=True)
+    earlier = set(out.glob("[0-9]*-*-*.wav"))
     for label in CLASSES:
         for number in range(clips_per_class):
             labels = "+".join([label, *(draw_others(label, number) if is_multi else ())])
             name = f"{FOLDS[number % len(FOLDS)]}-{labels}-{number}"
             soundfile.write(out / f"{name}.wav", make_clip(name), SAMPLE_RATE)
+            earlier.discard(out / f"{name}.wav")
+    for path in earlier:
+        path.unlink()
     print(f"{clips_per_class} clips of each of {len(CLASSES)} classes in {out}")
 
 
