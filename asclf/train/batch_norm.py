@@ -10,6 +10,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 def synchronise_batch_norms(network: nn.Module) -> None:
     """Lets every batch norm take its statistics over all ranks; for GPUs, where torch can.
 
+    Where a batch is padded, those norms that leave padding out take them over their own rank.
+
     torch's own conversion puts plain norms in the place of derived ones; here each stays of its
     class, with torch's synchronised computation below it.
     """

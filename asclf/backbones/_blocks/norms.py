@@ -12,15 +12,23 @@ class BatchNorm(nn.BatchNorm2d):
     """Batch norm over the valid cells; in evaluation, and without padding, torch's own."""
 
     def forward(self, x: Tensor, valid: Valid | None = None) -> Tensor:
-        """(B, C, T, F) → (B, C, T, F), in training 0 where it is padding."""
+        """(B, C, T, F) → (B, C, T, F)."""
         if valid is None or not self.training:
             return super().forward(x)
-        rows = x.permute(0, 2, 3, 1)  # (B, T, F, C)
-        cells = rows[valid.keep_mask].flatten(0, 1)  # (N, C), the valid ones side by side
-        normed = super().forward(cells.T[None, :, :, None])  # (1, C, N, 1), channels last
-        y = torch.zeros_like(rows)
-        y[valid.keep_mask] = normed[0, :, :, 0].T.reshape(-1, *rows.shape[2:]).to(x.dtype)
-        return y.permute(0, 3, 1, 2)  # (B, C, T, F)
+        num_cells, wide = valid.lengths.sum() * x.shape[3], widened(x)
+        mean, variance = moments(wide, valid, num_cells, dims=(0, 2, 3))  # (1, C, 1, 1)
+        self._track(mean.detach().flatten(), variance.detach().flatten(), num_cells)
+        y = (wide - mean) * (variance + self.eps).rsqrt()
+        return scaled(y, self.weight, self.bias).to(x.dtype)
+
+    def _track(self, mean: Tensor, variance: Tensor, num_cells: Tensor) -> None:
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None and self.momentum is not None
+        unbiased = variance * num_cells / (num_cells - 1).clamp(min=1)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(unbiased, self.momentum)
+            self.num_batches_tracked += 1
 
 
 class GroupNorm(nn.GroupNorm):
