@@ -33,6 +33,24 @@ def test_batch_norm_is_that_of_the_valid_cells_side_by_side() -> None:
     torch.testing.assert_close(ours.state_dict(), torchs.state_dict())
 
 
+@pytest.mark.parametrize("bins", [1, 5])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_gradients_of_batch_norm_are_those_of_the_valid_cells_side_by_side(
+    bins: int, memory_format: torch.memory_format
+) -> None:
+    x, valid = padded()
+    x = x[..., :bins].contiguous(memory_format=memory_format)
+    weight = torch.randn(3, 8, 20, bins)
+    ours, torchs = BatchNorm(8), nn.BatchNorm2d(8)
+    here, there = x.clone().requires_grad_(), x.clone().requires_grad_()
+    (weight * valid.keep * ours(here, valid)).sum().backward()
+    expected = torchs(torch.cat(clips(there), dim=1).unsqueeze(0))[0]  # (C, all frames, F)
+    (torch.cat(clips(weight), dim=1) * expected).sum().backward()
+    for found, wanted in ((here, there), (ours.weight, torchs.weight), (ours.bias, torchs.bias)):
+        assert found.grad is not None
+        torch.testing.assert_close(found.grad, wanted.grad, rtol=1e-4, atol=1e-5)
+
+
 def test_group_norm_is_that_of_each_clip_alone() -> None:
     x, valid = padded()
     for groups in (1, 2, 8):
