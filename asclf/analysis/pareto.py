@@ -14,6 +14,7 @@ from asclf.errors import DataError
 from asclf.score.figures import new_figure
 from asclf.score.ledger import read_results
 from asclf.score.result import Result
+from asclf.score.summary import precedence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,19 +97,15 @@ def read_costs(path: Path) -> tuple[dict[str, Mapping[str, Any]], str]:
 
 
 def best_founded(results: Iterable[Result]) -> list[Result]:
-    """Of each dataset, model and start the score on most clips, of several the newest official one.
+    """Of each dataset, model and start the try that stands for all, as in the README's table.
 
     Scores that are too high by their protocol, and those of labels heard together, are left out.
     """
     chosen: dict[tuple[str, str, bool], Result] = {}
-    for result in sorted(results, key=_precedence):
+    for result in sorted(results, key=precedence):
         if not result.warning and result.multi_label is None:
             chosen[result.dataset, result.model, result.init is not None] = result
     return [chosen[key] for key in sorted(chosen)]
-
-
-def _precedence(result: Result) -> tuple[int, bool, str, str]:
-    return result.clips, result.protocol == "official", result.date, result.time
 
 
 def join(results: Iterable[Result], costs: Mapping[str, Mapping[str, Any]]) -> Iterator[Point]:

@@ -58,7 +58,7 @@ def standings(results: Iterable[Result]) -> list[Standing]:
         if result.protocol in HONEST and result.views == 1:
             start = result.init or "", result.init_sha256 or ""
             tries[(result.dataset, result.model, start)].append(result)
-    return [Standing(max(tries[key], key=_precedence), tries[key]) for key in sorted(tries)]
+    return [Standing(max(tries[key], key=precedence), tries[key]) for key in sorted(tries)]
 
 
 def summary_table(recipes: Mapping[str, Sequence[Result]]) -> str:
@@ -76,7 +76,8 @@ def _extent(result: Result) -> tuple[int, int]:
     return result.clips, min(fold.epochs for fold in result.folds)
 
 
-def _precedence(result: Result) -> tuple[tuple[int, int], bool, str, str]:
+def precedence(result: Result) -> tuple[tuple[int, int], bool, str, str]:
+    """What is greatest in the try that stands for several; its score plays no part."""
     return _extent(result), result.protocol == "official", result.date, result.time
 
 

@@ -70,7 +70,7 @@ def test_front_holds_what_nothing_cheaper_beats(
     assert by_size == ["small", "slow", "large", "huge"]
 
 
-def test_of_each_model_the_newest_score_on_most_clips_counts_if_it_is_fair(
+def test_of_each_model_the_readme_s_score_counts(
     make_result: Callable[..., Result],
 ) -> None:
     chosen = make_result("small", 60, date="2025-01-02")
@@ -80,6 +80,9 @@ def test_of_each_model_the_newest_score_on_most_clips_counts_if_it_is_fair(
         make_result("small", 40, clips=40, date="2025-01-03"),
         make_result("small", 80, protocol="leaky_random", date="2025-01-03"),
     ]
+    trained_less = make_result("small", 64, date="2025-01-06")
+    fold = trained_less.folds[0]
+    others.append(replace(trained_less, folds=[replace(fold, epochs=fold.epochs - 1)]))
     pretrained = make_result("small", 70, init="weights")
     assert best_founded([chosen, *others, pretrained]) == [chosen, pretrained]
 
