@@ -82,7 +82,7 @@ def test_of_each_model_the_readme_s_score_counts(
     ]
     trained_less = make_result("small", 64, date="2025-01-06")
     fold = trained_less.folds[0]
-    others.append(replace(trained_less, folds=[replace(fold, epochs=fold.epochs - 1)]))
+    others.append(replace(trained_less, folds=(replace(fold, epochs=fold.epochs - 1),)))
     pretrained = make_result("small", 70, init="weights")
     assert best_founded([chosen, *others, pretrained]) == [chosen, pretrained]
 
