@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,15 @@ def test_a_signal_lets_the_step_end_and_keeps_its_state(
     assert final(train("exp", *SMALL_STEPS, resume=True)) == final(whole)
 
 
+@pytest.fixture
+def usual_interrupt() -> Iterator[None]:
+    """SIGINT as Python has it; a shell's background jobs start with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("usual_interrupt")
 def test_a_second_signal_does_not_wait() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), stop_on_signals() as asked_to_stop:
