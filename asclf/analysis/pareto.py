@@ -97,7 +97,7 @@ def read_costs(path: Path) -> tuple[dict[str, Mapping[str, Any]], str]:
 
 
 def best_founded(results: Iterable[Result]) -> list[Result]:
-    """Of each dataset, model and start the try that stands for all, as in the README's table.
+    """Of each dataset and model, pre-trained or not, the try that goes before all in the README.
 
     Scores that are too high by their protocol, and those of labels heard together, are left out.
     """
